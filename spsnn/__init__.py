@@ -1,0 +1,1 @@
+"""Networks whose neurons live in space."""
