@@ -1,0 +1,1 @@
+"""Parallel Numba kernels of the grid engine for the CPU."""

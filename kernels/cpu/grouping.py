@@ -1,0 +1,55 @@
+"""Events regrouped by presynaptic unit: the order in which projections read them.
+
+A grouped batch is ``ptr [B, I + 1]`` and ``steps [E]``: unit ``i`` of sample ``b`` spikes at the grid steps
+``steps[ptr[b, i]:ptr[b, i + 1]]``, rising.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True, parallel=True)
+def group_events(offsets, units, steps, n_units):
+    """Group events sorted by (sample, time) by unit; order in time is kept."""
+    n_samples = len(offsets) - 1
+    ptr = np.zeros((n_samples, n_units + 1), np.int64)
+    out = np.empty(len(steps), np.uint32)
+    for b in prange(n_samples):
+        for e in range(offsets[b], offsets[b + 1]):
+            ptr[b, units[e] + 1] += 1
+        ptr[b, 0] = offsets[b]
+        for i in range(n_units):
+            ptr[b, i + 1] += ptr[b, i]
+        cursor = ptr[b, :n_units].copy()
+        for e in range(offsets[b], offsets[b + 1]):
+            i = units[e]
+            out[cursor[i]] = np.uint32(steps[e])
+            cursor[i] += 1
+    return ptr, out
+
+
+@njit(cache=True, parallel=True)
+def group_marked(marked):
+    """Group the non-zero entries of ``marked [B, T, I]`` (any dtype) by unit."""
+    n_samples, n_steps, n_units = marked.shape
+    ptr = np.zeros((n_samples, n_units + 1), np.int64)
+    for b in prange(n_samples):
+        for t in range(n_steps):
+            for i in range(n_units):
+                if marked[b, t, i] != 0:
+                    ptr[b, i + 1] += 1
+    total = 0
+    for b in range(n_samples):
+        ptr[b, 0] = total
+        for i in range(n_units):
+            total += ptr[b, i + 1]
+            ptr[b, i + 1] = total
+    out = np.empty(total, np.uint32)
+    for b in prange(n_samples):
+        cursor = ptr[b, :n_units].copy()
+        for t in range(n_steps):
+            for i in range(n_units):
+                if marked[b, t, i] != 0:
+                    out[cursor[i]] = np.uint32(t)
+                    cursor[i] += 1
+    return ptr, out

@@ -1,0 +1,60 @@
+"""The spikes of one population over a window, as projections read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from spsnn.errors import ConfigError
+from spsnn.kernels.cpu.grouping import group_events, group_marked
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Spikes on a grid, grouped by neuron, and the tensor that carries their gradient.
+
+    Attributes:
+        ptr, steps: neuron ``i`` of sample ``b`` spikes at grid steps ``steps[ptr[b, i]:ptr[b, i + 1]]``.
+        shape: ``(B, T, N)``.
+        dense: ``[B, T, N]`` tensor of zeros and ones in the autograd graph, or None for fixed input spikes.
+            Its gradient is dL/dspike with a surrogate estimator, and dL/dt_k (1/ms), read at spikes only, with
+            EventProp.
+        active_ptr, active_steps: the positions at which a gradient can be non-zero, grouped likewise.
+    """
+
+    ptr: np.ndarray
+    steps: np.ndarray
+    shape: tuple[int, int, int]
+    dense: torch.Tensor | None = None
+    active_ptr: np.ndarray | None = None
+    active_steps: np.ndarray | None = None
+
+    @classmethod
+    def from_batch(cls, batch, dt):
+        """Fixed input spikes: a `SpikeBatch` snapped to the nearest step of ``dt`` ms."""
+        ptr, steps = group_events(batch.offsets, batch.units, batch.steps(dt), batch.n_units)
+        return cls(ptr, steps, (len(batch), batch.n_steps(dt), batch.n_units))
+
+    @classmethod
+    def from_dense(cls, dense, active=None):
+        """Spikes given as zeros and ones ``[B, T, N]``.
+
+        ``active`` marks where a gradient may be non-zero; by default everywhere, if ``dense`` requires a gradient.
+        """
+        if dense.ndim != 3:
+            raise ConfigError(f"spikes have shape [B, T, N], got {tuple(dense.shape)}")
+        values = dense.detach().cpu().numpy()
+        if not np.isin(values, (0, 1)).all():
+            raise ConfigError("spikes must be zeros and ones; pass real-valued signals through a spike encoding first")
+        ptr, steps = group_marked(values)
+        if active is None:
+            if not dense.requires_grad:
+                return cls(ptr, steps, values.shape)
+            active = np.ones(values.shape, np.uint8)
+        return cls(ptr, steps, values.shape, dense, *group_marked(active))
+
+    def counts(self):
+        """Number of spikes, ``[B, N]``."""
+        return np.diff(self.ptr, axis=1)
