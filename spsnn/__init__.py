@@ -1,1 +1,68 @@
-"""Networks whose neurons live in space."""
+"""Networks whose neurons live in space: learned coordinates are synaptic delays.
+
+model = spsnn.SpSNN([5, 45, 3], spsnn.Euclidean(2), spsnn.LIF(tau_mem=20, tau_syn=5))
+spsnn.fit(model, train.events, validation.events)
+spsnn.save(model, "yinyang.h5")
+"""
+
+import importlib
+
+from spsnn import kernels  # noqa: F401  (settles Numba's threading layer first)
+from spsnn._version import __version__
+from spsnn.autograd.population import Grid
+from spsnn.errors import (
+    CapacityError,
+    ConfigError,
+    DataError,
+    ExportError,
+    ModelFileError,
+    SpsnnError,
+    TrainingError,
+)
+from spsnn.kernels.events import SpikeBatch
+from spsnn.models import ModelConfig, SpSNN, from_graph, load, save, to_graph
+from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
+from spsnn.space import Euclidean, Points
+from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
+from spsnn.training import TrainingConfig, evaluate, fit
+
+__all__ = [
+    "LIF",
+    "AdaptiveLIF",
+    "AxonalDelaySynapse",
+    "CapacityError",
+    "ConfigError",
+    "DataError",
+    "Euclidean",
+    "ExportError",
+    "FreeDelaySynapse",
+    "Grid",
+    "LeakyIntegrator",
+    "ModelConfig",
+    "ModelFileError",
+    "NoDelaySynapse",
+    "Points",
+    "SpSNN",
+    "SpatialSynapse",
+    "SpikeBatch",
+    "SpsnnError",
+    "TrainingConfig",
+    "TrainingError",
+    "__version__",
+    "datasets",
+    "evaluate",
+    "fit",
+    "from_graph",
+    "hwmap",
+    "load",
+    "pictures",
+    "save",
+    "to_graph",
+]
+
+
+def __getattr__(name):
+    # Rooms with heavy or optional dependencies are opened when first used.
+    if name in ("datasets", "hwmap", "pictures"):
+        return importlib.import_module(f"spsnn.{name}")
+    raise AttributeError(f"module 'spsnn' has no attribute {name!r}")

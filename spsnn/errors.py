@@ -23,3 +23,7 @@ class CapacityError(SpsnnError):
 
 class ExportError(SpsnnError):
     """A network uses something that the target format cannot hold."""
+
+
+class TrainingError(SpsnnError):
+    """Training met a loss, weight or coordinate that is not finite."""

@@ -45,12 +45,13 @@ def arrivals(delay, dt, n_steps, mode, tau_mem, tau_syn, least_lag):
     ``least_lag`` is 1 for recurrent synapses: a spike cannot act within its own step.  Lags are cut at ``n_steps``:
     such an arrival lies outside the window.
     """
+    delay = np.asarray(delay, np.float64)  # kappa loses digits in float32 as tau_mem approaches tau_syn
     if mode == "round":
         lag = np.clip(np.rint(delay / dt), least_lag, n_steps).astype(np.uint32)
         return Arrivals(lag, 1.0, None, 1 / tau_syn, -1 / tau_mem)
     # A delay that is a whole number of steps must not be pushed to the next by the last bit of a float32.
     lag = np.clip(np.ceil(delay / dt - 1e-5), least_lag, n_steps)
-    s = np.maximum(lag * dt - delay, 0.0)
+    s = np.maximum(lag * dt - delay, -1e-5 * dt)
     c_0 = np.exp(-s / tau_syn)
     c_1, slope = kappa(s, tau_mem, tau_syn)
     return Arrivals(lag.astype(np.uint32), c_0, c_1, c_0 / tau_syn, -slope)

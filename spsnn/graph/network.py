@@ -67,7 +67,9 @@ class Projection:
     def __post_init__(self):
         n = len(self.indices)
         if not (len(self.weight) == len(self.delay) == n == self.indptr[-1]):
-            raise DataError(f"projection {self.pre} -> {self.post}: weight, delay, indices and indptr disagree in length")
+            raise DataError(
+                f"projection {self.pre} -> {self.post}: weight, delay, indices and indptr disagree in length"
+            )
         if n and not (np.isfinite(self.weight).all() and np.isfinite(self.delay).all() and self.delay.min() >= 0):
             raise DataError(f"projection {self.pre} -> {self.post}: weights and delays must be finite, delays >= 0")
 
@@ -116,9 +118,15 @@ class Network:
         for p in self.projections:
             for end in (p.pre, p.post):
                 if end not in sizes:
-                    raise DataError(f"projection {p.pre} -> {p.post} names an unknown population {end!r}; known: {sorted(sizes)}")
-            if len(p.indptr) != sizes[p.pre] + 1 or (p.n_synapses and not 0 <= p.indices.min() <= p.indices.max() < sizes[p.post]):
-                raise DataError(f"projection {p.pre} -> {p.post} does not fit its populations {sizes[p.pre]} -> {sizes[p.post]}")
+                    raise DataError(
+                        f"projection {p.pre} -> {p.post} names an unknown population {end!r}; known: {sorted(sizes)}"
+                    )
+            if len(p.indptr) != sizes[p.pre] + 1 or (
+                p.n_synapses and not 0 <= p.indices.min() <= p.indices.max() < sizes[p.post]
+            ):
+                raise DataError(
+                    f"projection {p.pre} -> {p.post} does not fit its populations {sizes[p.pre]} -> {sizes[p.post]}"
+                )
 
     def __getitem__(self, name):
         for p in self.populations:

@@ -74,7 +74,7 @@ class LIF:
 
     def refractory_steps(self, dt):
         """Refractory period in steps of ``dt`` ms."""
-        return int(round(self.refractory / dt))
+        return round(self.refractory / dt)
 
     def psp_peak(self):
         """Largest potential that one spike of weight 1 causes from rest."""

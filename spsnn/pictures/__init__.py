@@ -1,0 +1,28 @@
+"""Pictures of networks, spikes, training and chips as matplotlib figures, and the self-contained HTML report.
+
+Every function takes plain arrays or a ``Network`` and returns a ``matplotlib.figure.Figure`` made without pyplot, so it
+works without a display and leaks no global figure.  Save one with ``figure.savefig("name.svg")``.
+"""
+
+from spsnn.pictures._chip import chip_mesh
+from spsnn.pictures._confusion import confusion
+from spsnn.pictures._coordinates import coordinates
+from spsnn.pictures._delays import delay_histogram
+from spsnn.pictures._energy import energy_bars
+from spsnn.pictures._placement import placement
+from spsnn.pictures._raster import raster
+from spsnn.pictures._training import training_curves
+from spsnn.pictures.report import Section, write_report
+
+__all__ = [
+    "Section",
+    "chip_mesh",
+    "confusion",
+    "coordinates",
+    "delay_histogram",
+    "energy_bars",
+    "placement",
+    "raster",
+    "training_curves",
+    "write_report",
+]

@@ -1,0 +1,5 @@
+"""Spaces in which neurons live."""
+
+from spsnn.space.euclidean import Euclidean, Points
+
+__all__ = ["Euclidean", "Points"]

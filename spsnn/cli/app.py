@@ -1,0 +1,215 @@
+"""The ``spsnn`` command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spsnn.cli import console
+from spsnn.errors import ConfigError, DataError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Networks whose neurons live in space: train, evaluate, map to a chip, simulate, report.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+DataDir = Annotated[
+    str | None,
+    typer.Option("--data-dir", envvar="SPSNN_DATA", help="Folder with SHD/ or SSC/ in the public layout."),
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
+ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
+Split = Annotated[str, typer.Option(help="train, validation or test.")]
+Target = Annotated[str, typer.Option(help="loihi2, mesh, or a TOML file of your own.")]
+Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
+Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
+DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
+Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
+Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
+
+
+def _version(wanted: bool):
+    if wanted:
+        from spsnn import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show version.")] = False,
+):
+    """Networks whose neurons live in space."""
+
+
+@app.command(epilog="Example:  spsnn demo --out runs/demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for results; an earlier demo there is replaced.")] = Path("runs/demo"),
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="Seed of the networks and of training.")] = 0,
+    json: Json = False,
+):
+    """Train on Yin-Yang and digits (and SHD where --data-dir has it), map both to a chip, write the report."""
+    from spsnn.cli.demo import run_demo
+
+    metrics = run_demo(out, data_dir=data_dir, seed=seed)
+    console.show(f"Demo: open {out / 'report.html'}", metrics, json)
+
+
+@app.command(epilog="Example:  spsnn train digits --set training.epochs=20 --out runs/digits")
+def train(
+    config: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped configuration.")],
+    set: Annotated[list[str], typer.Option("--set", help="Override a key, e.g. --set model.delay=free.")] = [],  # noqa: A002, B006
+    out: Out = None,
+    data_dir: DataDir = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, bit for bit.")] = False,
+    json: Json = False,
+):
+    """Train a network; the validation set chooses the epoch, the test set is read once."""
+    from spsnn.cli import workflow
+    from spsnn.cli.config import read_config
+
+    settings = read_config(config, set)
+    out = out or Path("runs") / Path(config).stem
+    with console.training_progress(settings.training.epochs, settings.data.name) as (on_epoch, on_batch):
+        model, _, metrics, _ = workflow.train(
+            settings, out, data_dir=data_dir, resume=resume, on_epoch=on_epoch, on_batch=on_batch
+        )
+    console.show(f"Trained {settings.data.name}; files in {out}", {"model": str(out / "model.h5"), **metrics}, json)
+
+
+@app.command(epilog="Example:  spsnn evaluate runs/digits/model.h5 --split test")
+def evaluate(model: ModelPath, split: Split = "test", data_dir: DataDir = None, json: Json = False):
+    """Accuracy, loss and spikes of a trained network on a split of its data set."""
+    import spsnn
+
+    net, data = _open(model, split, data_dir)
+    score = spsnn.evaluate(net, data.events)
+    score["confusion"] = score["confusion"].tolist()
+    console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
+
+
+@app.command("map", epilog="Example:  spsnn map runs/digits/model.h5 --target loihi2 --cores 16 --out runs/digits/chip")
+def map_(
+    model: ModelPath,
+    target: Target = "loihi2",
+    placement: Placement = "learned",
+    partition: Partition = "mtkahypar",
+    delay_mode: DelayMode = "stored",
+    cores: Cores = None,
+    seed: Seed = 0,
+    out: Out = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+):
+    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
+    from spsnn.cli import pages, workflow
+
+    net, data = _open(model, "test", data_dir)
+    chip, figures = workflow.map_model(
+        net, data, target=target, placement=placement, partition=partition, delay_mode=delay_mode, cores=cores, seed=seed
+    )
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        chip.export(out / "layout.json")
+        chip.export(out / "layout.h5")
+        workflow.write_json(out / "figures.json", figures)
+        for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
+            figure.savefig(out / f"{name}.png", dpi=150)
+    console.show(f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+
+
+@app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")
+def simulate(
+    model: ModelPath,
+    sample: Annotated[int, typer.Option(help="Number of the sample in the split.")] = 0,
+    split: Split = "test",
+    raster: Annotated[Path | None, typer.Option(help="Write the raster picture (.png, .svg, .pdf).")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+):
+    """Run one sample through a trained network and show its spikes and its decision."""
+    from spsnn.cli import pages
+
+    net, data = _open(model, split, data_dir)
+    if not 0 <= sample < len(data):
+        raise ConfigError(f"--sample must lie in [0, {len(data)}), got {sample}")
+    trains, logits = pages.sample_trains(net, data.events, sample)
+    if raster is not None:
+        _save_picture(pages.raster_of(net, data, sample), raster)
+    values = {
+        "sample": sample,
+        "class": data.class_names[int(data.events.labels[sample])],
+        "decision": data.class_names[int(logits.argmax())],
+        **{f"spikes_{name}": len(times) for name, times, _, _ in trains},
+        "logits": logits.tolist(),
+    }
+    if json:
+        values["trains"] = {n: {"times_ms": t.tolist(), "units": u.tolist()} for n, t, u, _ in trains}
+    console.show(f"{data.name} {split}, sample {sample}", values, json)
+
+
+@app.command(epilog="Example:  spsnn export runs/digits/model.h5 digits_layout.json --target loihi2")
+def export(
+    model: ModelPath,
+    file: Annotated[Path, typer.Argument(help="Layout to write: .json, .h5 or .hdf5.")],
+    target: Target = "loihi2",
+    placement: Placement = "learned",
+    partition: Partition = "mtkahypar",
+    delay_mode: DelayMode = "stored",
+    cores: Cores = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+    json: Json = False,
+):
+    """Write the chip layout of a trained network: cores, tiles, integer weights, delays, routes."""
+    from spsnn.cli import workflow
+
+    net, data = _open(model, "test", data_dir)
+    chip, _ = workflow.map_model(
+        net, data, target=target, accuracy=False, placement=placement, partition=partition, delay_mode=delay_mode,
+        cores=cores, seed=seed,
+    )  # fmt: skip
+    chip.export(file)
+    values = {"file": str(file), "bytes": file.stat().st_size, "target": chip.target.title,
+              "delays": chip.target.delay_label(chip.delay_mode), "cores": chip.partition.n_cores}  # fmt: skip
+    console.show("Layout written", values, json)
+
+
+@app.command(epilog="Example:  spsnn report runs/digits --target loihi2")
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, written by 'spsnn train'.")],
+    target: Target = "loihi2",
+    cores: Cores = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+):
+    """Write RUN/report.html: training, what was learned, and the chip, in one self-contained page."""
+    from spsnn.cli.demo import write_run_report
+
+    path = write_run_report(run, target=target, cores=cores, data_dir=data_dir)
+    console.show("Report written", {"report": str(path), "bytes": path.stat().st_size}, json)
+
+
+def _open(path, split, data_dir):
+    import spsnn
+    from spsnn.cli import workflow
+
+    model = spsnn.load(path)
+    return model, workflow.load_split(workflow.data_of(model, path), split, data_dir)
+
+
+def _save_picture(figure, path):
+    if path.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise ConfigError(f"pictures are written as .png, .svg or .pdf, got {str(path)!r}")
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise DataError(f"could not write {path}: {error.strerror or error}") from error

@@ -1,0 +1,187 @@
+"""Typed configuration of a run: a YAML file plus ``--set key=value``."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import yaml
+
+from spsnn.autograd.population import Grid
+from spsnn.errors import ConfigError
+from spsnn.models.config import ModelConfig
+from spsnn.models.spsnn import NEURONS
+from spsnn.space import Euclidean
+from spsnn.training import TrainingConfig
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data set, and how it is loaded.
+
+    Attributes:
+        name: ``yinyang``, ``digits``, ``shd`` or ``ssc``.
+        options: keyword arguments of the data set's class, for all splits.
+        train, validation, test: further arguments for one split.
+    """
+
+    name: str = "yinyang"
+    options: dict = field(default_factory=dict)
+    train: dict = field(default_factory=dict)
+    validation: dict = field(default_factory=dict)
+    test: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to training samples; zero switches one off.
+
+    Attributes:
+        channel_shift: all spikes of a sample move by up to this many channels.
+        jitter: standard deviation of the spike times in ms.
+        drop: share of spikes left out.
+    """
+
+    channel_shift: int = 0
+    jitter: float = 0.0
+    drop: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All settings of one run."""
+
+    data: DataConfig
+    hidden: list
+    model: ModelConfig
+    space: Euclidean
+    neuron: object
+    output: object | None
+    grid: Grid
+    training: TrainingConfig
+    augment: AugmentConfig
+
+    def as_dict(self):
+        """Plain values, as written to the run's folder and the model file."""
+        neuron = lambda n: None if n is None else {"kind": n.kind, **n.parameters()}  # noqa: E731
+        plain = {
+            k: asdict(getattr(self, k)) for k in ("data", "model", "space", "grid", "training", "augment")
+        }
+        return {**plain, "hidden": list(self.hidden), "neuron": neuron(self.neuron), "output": neuron(self.output)}
+
+
+SECTIONS = {
+    "data": DataConfig, "model": ModelConfig, "space": Euclidean, "grid": Grid, "training": TrainingConfig,
+    "augment": AugmentConfig, "neuron": None, "output": None, "hidden": None,
+}  # fmt: skip
+
+
+def read_config(path, overrides=()):
+    """Configuration from a YAML file, or the name of one that ships with the package, and ``key=value`` overrides.
+
+    Raises:
+        ConfigError: on a missing or malformed file, an unknown key (naming the nearest known) or an ill-typed value.
+    """
+    values = _load_yaml(find_config(path))
+    for text in overrides:
+        _override(values, text)
+    return build_config(values)
+
+
+def shipped_configs():
+    """Names of the configurations in the package."""
+    return sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
+
+
+def find_config(path):
+    """The file itself, or the shipped configuration of that name."""
+    path = Path(path)
+    if path.is_file():
+        return path
+    shipped = Path(__file__).parent / f"{path.name}.yaml"
+    if path.parent == Path() and shipped.is_file():
+        return shipped
+    raise ConfigError(f"there is no configuration file {path}; shipped ones: {', '.join(shipped_configs())}")
+
+
+def _load_yaml(path):
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold sections such as 'data:' and 'model:', got {type(values).__name__}")
+    return values
+
+
+def _override(values, text):
+    key, equals, raw = text.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set takes key=value, e.g. training.epochs=20; got {text!r}")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: the value is not valid YAML: {error}") from error
+    *sections, last = key.split(".")
+    at = values
+    for name in sections:
+        at = at.setdefault(name, {})
+        if not isinstance(at, dict):
+            raise ConfigError(f"--set {text}: {name!r} is a value, not a section")
+    at[last] = value
+
+
+def build_config(values):
+    """`RunConfig` from nested plain values, every key and type checked."""
+    _known(values, SECTIONS, "")
+    sections = {
+        name: typed(cls, values.get(name) or {}, name) for name, cls in SECTIONS.items() if cls is not None
+    }
+    return RunConfig(
+        hidden=_sizes(values.get("hidden", [45])),
+        neuron=_neuron(values.get("neuron") or {}, "neuron"),
+        output=None if values.get("output") is None else _neuron(values["output"], "output"),
+        **sections,
+    )
+
+
+def typed(cls, values, where):
+    """Dataclass ``cls`` from a dictionary, with types converted where nothing is lost."""
+    from pydantic import TypeAdapter, ValidationError
+
+    if not isinstance(values, dict):
+        raise ConfigError(f"section {where!r} must hold keys, got {values!r}")
+    _known(values, {f.name: None for f in fields(cls)}, where)
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([where, *(str(p) for p in first["loc"])])
+        message = first["msg"].removeprefix("Value error, ")
+        got = f", got {first['input']!r}" if first["loc"] else ""
+        raise ConfigError(f"{key}: {message}{got}") from error
+
+
+def _neuron(values, where):
+    if not isinstance(values, dict):
+        raise ConfigError(f"section {where!r} must hold keys, got {values!r}")
+    values = dict(values)
+    kind = values.pop("kind", "lif")
+    if kind not in NEURONS:
+        raise ConfigError(f"{where}.kind must be one of {', '.join(NEURONS)}, got {kind!r}")
+    return typed(NEURONS[kind], values, where)
+
+
+def _sizes(hidden):
+    if not isinstance(hidden, list) or not all(type(n) is int and n > 0 for n in hidden):
+        raise ConfigError(f"hidden must be a list of positive numbers of neurons, e.g. [45]; got {hidden!r}")
+    return hidden
+
+
+def _known(values, known, where):
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1, 0.0)
+            full = f"{where}.{key}" if where else key
+            raise ConfigError(f"unknown key {full!r}; did you mean {near[0]!r}? known: {', '.join(sorted(known))}")

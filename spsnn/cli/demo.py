@@ -1,0 +1,108 @@
+"""The demo: from coordinates to a chip on real input, and the report of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+from spsnn import __version__, hwmap, models, pictures
+from spsnn.cli import console, pages, workflow
+from spsnn.cli.config import read_config
+from spsnn.errors import ConfigError, ModelFileError
+
+CORES = 16  # both networks would fit one core; spread out, steps are shorter and static energy is lower
+TARGET = "loihi2"
+
+
+def run_demo(out, *, data_dir=None, seed=0):
+    """Train, map and report; returns the flat figures that ``metrics.json`` holds."""
+    started = time.perf_counter()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    names = ["yinyang", "digits"]
+    if data_dir and (Path(data_dir) / "SHD").is_dir():
+        names.append("shd")
+    elif data_dir:
+        raise ConfigError(f"{data_dir} has no folder SHD; leave out --data-dir (SPSNN_DATA) to run without speech")
+    sections, metrics, seconds = [], {}, 0.0
+    for name in names:
+        shutil.rmtree(out / name, ignore_errors=True)
+        config = read_config(name, [f"model.seed={seed}", f"training.seed={seed}"])
+        with console.training_progress(config.training.epochs, name) as (on_epoch, on_batch):
+            model, history, figures, test = workflow.train(
+                config, out / name, data_dir=data_dir, on_epoch=on_epoch, on_batch=on_batch
+            )
+        seconds += figures["seconds_train"]
+        for key in ("test_accuracy", "validation_accuracy", "parameters", "spikes_per_neuron", "seconds_train"):
+            metrics[f"{name}.{key}"] = figures[key]
+        parts, chip = _sections(name, model, test, history, figures, TARGET, CORES)
+        sections += parts
+        workflow.write_json(out / name / "chip.json", chip)
+        metrics[f"{name}.mapped_accuracy"] = chip["mapped_accuracy"]
+        metrics[f"{name}.latency_us_per_inference"] = chip["latency_us_per_inference"]
+        metrics[f"{name}.energy_nj_per_inference"] = chip["energy_nj_per_inference"]
+        if name == "digits":  # the headline figures are those of the real images
+            metrics["hardware.network"] = name
+            for key in ("latency_us_per_inference", "energy_nj_per_inference", "energy_source"):
+                metrics[f"hardware.{key}"] = chip[key]
+    metrics["seconds.train"] = seconds
+    metrics["seconds.total"] = time.perf_counter() - started
+    cards = []
+    for name in names:
+        label = {"yinyang": "Yin-Yang", "digits": "Digits", "shd": "SHD"}[name]
+        note = f"{metrics[f'{name}.parameters']} parameters"
+        cards.append((f"{label} test accuracy", f"{100 * metrics[f'{name}.test_accuracy']:.1f} %", note))
+    cards += [
+        ("Latency per digit", f"{metrics['hardware.latency_us_per_inference']:.3g} µs", "Loihi 2, simple model"),
+        ("Energy per digit", f"{metrics['hardware.energy_nj_per_inference'] / 1000:.3g} µJ", "energies inherited"),
+    ]
+    pictures.write_report(
+        out / "report.html",
+        "From coordinates to a chip",
+        sections,
+        cards=cards,
+        subtitle="Spatial spiking networks: positions are learned, distances are delays, and the layout follows.",
+        meta={"spsnn": __version__, "seed": seed, "seconds in total": round(metrics["seconds.total"], 1)},
+    )
+    workflow.write_json(out / "metrics.json", metrics)
+    return metrics
+
+
+def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
+    """``RUN/report.html`` from the files that `workflow.train` left."""
+    run = Path(run)
+    if not (run / "model.h5").is_file():
+        raise ConfigError(f"{run} holds no finished run (no model.h5); train one with 'spsnn train ... --out {run}'")
+    model = models.load(run / "model.h5")
+    try:
+        history = json.loads((run / "history.json").read_text())
+        metrics = json.loads((run / "metrics.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{run}: history.json or metrics.json cannot be read: {error}") from error
+    data = workflow.data_of(model, run / "model.h5")
+    test = workflow.load_split(data, "test", data_dir)
+    sections, chip = _sections(data.name, model, test, history, metrics, target, cores)
+    cards = [
+        ("Test accuracy", f"{100 * metrics['test_accuracy']:.1f} %", f"{metrics['parameters']} parameters"),
+        ("Latency per inference", f"{chip['latency_us_per_inference']:.3g} µs", chip["target_title"]),
+        ("Energy per inference", f"{chip['energy_nj_per_inference'] / 1000:.3g} µJ", chip["target_title"]),
+    ]
+    return pictures.write_report(
+        run / "report.html",
+        f"{data.name}: from coordinates to {chip['target_title']}",
+        sections,
+        cards=cards,
+        meta={"spsnn": __version__},
+        badge="HYPOTHETICAL" if chip["hypothetical"] else None,
+    )
+
+
+def _sections(name, model, test, history, metrics, target, cores):
+    chip, figures = workflow.map_model(model, test, target=target, cores=cores)
+    rows = hwmap.compare_placements(chip.network, target, cores=cores)
+    table = pages.comparison_table(rows)
+    figures["placements"] = rows
+    training = pages.model_section(name, model, test, history, metrics)
+    return [training, *pages.chip_section(name, chip, figures, table)], figures

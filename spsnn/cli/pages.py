@@ -1,0 +1,150 @@
+"""Sections of the report: what a run and its chip look like."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from spsnn import models, pictures
+
+ENERGY = ("synaptic_op", "neuron_active", "neuron_inactive", "spike_out", "axon_out", "axon_in", "within_tile",
+          "hop_ew", "hop_ns", "static")  # fmt: skip
+DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.route`
+
+
+def sample_trains(model, events, sample):
+    """Spike trains of one sample through all populations, and the logits: for `pictures.raster`."""
+    batch = events[sample]
+    with torch.no_grad():
+        output = model(batch)
+    trains = [("input", batch.times, batch.units, batch.n_units)]
+    names = [name for name, neuron in model.populations() if neuron is not None and neuron.spiking]
+    for name, spikes in zip(names, output.spikes, strict=True):
+        units = np.repeat(np.arange(spikes.shape[2]), spikes.counts()[0])
+        trains.append((name, spikes.steps * model.grid.dt, units, spikes.shape[2]))
+    return trains, output.logits[0].numpy()
+
+
+def raster_of(model, data, sample):
+    """Raster picture of one sample with its true and predicted class."""
+    trains, logits = sample_trains(model, data.events, sample)
+    label, prediction = (data.class_names[int(k)] for k in (data.events.labels[sample], logits.argmax()))
+    return pictures.raster(trains, data.events.duration, label=label, prediction=prediction)
+
+
+def model_section(name, model, data, history, metrics):
+    """Section on training and on what was learned."""
+    network = models.to_graph(model, name=name)
+    curves = [("Training; the epoch was chosen on the validation set.", pictures.training_curves(history))]
+    figures = [
+        *(curves if history else []),
+        ("Rows are true classes, columns decisions, on the test set.",
+         pictures.confusion(np.array(metrics["confusion"]), data.class_names)),
+        ("Spikes of the first test sample.", raster_of(model, data, 0)),
+        ("Synaptic delays that follow from the coordinates.", pictures.delay_histogram(network, model.grid.dt)),
+    ]  # fmt: skip
+    if len(model.points):
+        figures.insert(1, ("Learned coordinates; a distance of 1 is alpha ms of delay.",
+                           pictures.coordinates(network, strongest=100, unit="ms")))  # fmt: skip
+    table = [
+        ("test accuracy [%]", 100 * metrics["test_accuracy"]),
+        ("validation accuracy [%]", 100 * metrics["validation_accuracy"]),
+        ("epoch chosen on validation", metrics["best_epoch"] + 1),
+        ("trainable parameters", metrics["parameters"]),
+        ("spikes per neuron and sample", metrics["spikes_per_neuron"]),
+        ("training time [s]", metrics["seconds_train"]),
+        ("layers", " - ".join(str(n) for n in model.sizes)),
+        ("space", f"{model.space.dim}-D, {model.space.metric.upper()}" if len(model.points) else "none"),
+    ]
+    text = (
+        f"{len(data)} test samples of `{data.name}`, {data.n_classes} classes. "
+        f"Step {model.grid.dt:g} ms, delays `{model.grid.delays}`, gradient `{model.grid.estimator}`."
+    )
+    return pictures.Section(f"{name}: training", text, table, tuple(figures))
+
+
+def chip_figures(chip):
+    """Pictures of a mapped network as ``(caption, Figure)``."""
+    return tuple(_chip_figures(chip))
+
+
+def _chip_figures(chip):
+    target, hypothetical = chip.target, chip.hypothetical
+    shape = (target.mesh_height, target.mesh_width)
+    tiles = chip.routing.core_tile
+    load = chip.partition.use["neurons"]
+    cores = [
+        {"name": f"core {k}", "x": int(x), "y": int(y), "load": float(load[k])} for k, (x, y) in enumerate(tiles)
+    ]
+    links = []
+    for y, x, d in zip(*np.nonzero(chip.routing.link_load), strict=True):
+        dx, dy = DIRECTIONS[d]
+        links.append({"x0": int(x), "y0": int(y), "x1": int(x) + dx, "y1": int(y) + dy,
+                      "load": float(chip.routing.link_load[y, x, d])})  # fmt: skip
+    label = target.title
+    yield ("Cores by number of neurons, links by spikes per inference.",
+           pictures.chip_mesh(shape, cores, links, target=label, hypothetical=hypothetical))  # fmt: skip
+    coords, used, owner = [], [], []
+    for population in chip.network.populations:
+        if population.kind == "input" or population.positions is None:
+            continue
+        core = chip.core_of(population.name)
+        for k in np.unique(core):
+            coords.append(population.positions[core == k].mean(0))
+            used.append(tiles[k])
+            owner.append(population.name)
+    if len(coords) > 1:
+        yield ("Where the neurons of each core live, and the tile that the core was put on.",
+               pictures.placement(np.array(coords), np.array(used), owner, unit="ms", target=label,
+                                  hypothetical=hypothetical))  # fmt: skip
+    components = {name.replace("_", " "): chip.cost[f"energy_{name}_nj"] for name in ENERGY}
+    yield ("Energy of one inference.",
+           pictures.energy_bars({k: v for k, v in components.items() if v}, note=f"energies {chip.cost['energy_source']}",
+                                hypothetical=hypothetical))  # fmt: skip
+
+
+def chip_section(name, chip, figures, comparison):
+    """Section on the mapped chip."""
+    rows = [
+        ("target", figures["target_title"]),
+        ("delays", figures["delay_label"]),
+        ("latency per inference [us]", figures["latency_us_per_inference"]),
+        ("energy per inference [nJ]", figures["energy_nj_per_inference"]),
+        ("source of the energies", figures["energy_source"]),
+        ("source of the timing", figures["time_source"]),
+        ("activity measured on", figures["activity_source"]),
+        ("cores used", figures["cores_used"]),
+        ("synapses", figures["synapses"]),
+        ("weight bits", figures["weight_bits"]),
+        ("delays stored exactly [%]", figures["delay_exact_percent"]),
+        ("mean delay error [steps]", figures["delay_error_mae_steps"]),
+        ("delays clipped", figures["delays_clipped"]),
+        ("accuracy before mapping [%]", 100 * figures["float_accuracy"]),
+        ("accuracy as mapped [%]", 100 * figures["mapped_accuracy"]),
+    ]
+    return [
+        pictures.Section(f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", rows, chip_figures(chip)),
+        pictures.Section(
+            f"{name}: placement by learned coordinates against others",
+            "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference.",
+            comparison,
+        ),
+    ]
+
+
+def comparison_table(rows):
+    """Mean and standard deviation over seeds for each placement."""
+    table = []
+    for placement in dict.fromkeys(row["placement"] for row in rows):
+        own = [row for row in rows if row["placement"] == placement]
+        entry = {"placement": placement, "seeds": len(own)}
+        for key, label in (
+            ("hops_per_inference", "hops"),
+            ("link_load_max", "largest link load"),
+            ("energy_dynamic_nj_per_inference", "dynamic energy [nJ]"),
+            ("latency_us_per_inference", "latency [us]"),
+        ):
+            values = np.array([row[key] for row in own])
+            entry[label] = f"{values.mean():.4g} ± {values.std():.2g}"
+        table.append(entry)
+    return table

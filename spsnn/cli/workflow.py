@@ -1,0 +1,140 @@
+"""What the commands do, without the command line: load, train, evaluate, map."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import yaml
+
+from spsnn import datasets, hwmap, models
+from spsnn.cli.config import DataConfig, typed
+from spsnn.errors import ConfigError, DataError
+from spsnn.graph.hdf5 import replacing
+from spsnn.training import evaluate, fit
+
+
+def load_split(data, split, data_dir=None):
+    """One split of the data set that a `DataConfig` names."""
+    options = {**data.options, **getattr(data, split)}
+    return datasets.load(data.name, split, data_dir=data_dir, **options)
+
+
+def make_model(config, data):
+    """`SpSNN` with input and output sizes taken from the data."""
+    sizes = [data.events.n_units, *config.hidden, data.n_classes]
+    return models.SpSNN(
+        sizes, config.space, config.neuron, output=config.output, grid=config.grid, **asdict(config.model)
+    )
+
+
+def make_augment(config):
+    """Augmentation of an `AugmentConfig`, or None if every part is off."""
+    parts = []
+    if config.channel_shift:
+        parts.append(datasets.ChannelShift(config.channel_shift))
+    if config.jitter:
+        parts.append(datasets.Jitter(config.jitter))
+    if config.drop:
+        parts.append(datasets.DropEvents(config.drop))
+    return datasets.Compose(parts) if parts else None
+
+
+def train(config, out, *, data_dir=None, resume=False, on_epoch=None, on_batch=None):
+    """Train, choose the epoch on validation, test once; write the run's folder.
+
+    ``out`` gets ``config.yaml``, ``checkpoint.h5`` (after every epoch), ``model.h5``, ``history.json`` and
+    ``metrics.json``, the last three at the end.
+
+    Returns:
+        ``(model, history, metrics, test data set)``.
+    """
+    out = Path(out)
+    started = time.perf_counter()
+    if (out / "checkpoint.h5").exists() and not resume:
+        raise ConfigError(
+            f"{out} already holds a run; continue it with --resume, or choose another folder with --out"
+        )
+    sets = {split: load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}
+    model = make_model(config, sets["train"])
+    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
+    provenance = {"data": asdict(config.data), "class_names": list(sets["train"].class_names)}
+    history = fit(
+        model,
+        sets["train"].events,
+        sets["validation"].events,
+        config.training,
+        augment=make_augment(config.augment),
+        checkpoint=out / "checkpoint.h5",
+        resume=resume,
+        on_epoch=on_epoch,
+        on_batch=on_batch,
+        provenance=provenance,
+    )
+    score = evaluate(model, sets["test"].events)
+    best = next(e for e in reversed(history) if e["best"])
+    metrics = {
+        "test_accuracy": score["accuracy"],
+        "test_loss": score["loss"],
+        "validation_accuracy": best["validation_accuracy"],
+        "best_epoch": best["epoch"],
+        "epochs": len(history),
+        "parameters": model.n_parameters(),
+        "spikes_per_neuron": score["spikes_per_neuron"],
+        "clipped_delays": best["clipped"],
+        "confusion": score["confusion"].tolist(),
+        "seconds_train": sum(e["seconds"] for e in history),
+        "seconds_total": time.perf_counter() - started,
+    }
+    models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
+    write_json(out / "history.json", history)
+    write_json(out / "metrics.json", metrics)
+    return model, history, metrics, sets["test"]
+
+
+def data_of(model, path):
+    """`DataConfig` that a loaded model was trained on.
+
+    Raises:
+        DataError: if the file does not say.
+    """
+    if "data" not in model.provenance:
+        raise DataError(f"{path} does not say which data it was trained on; train it with 'spsnn train'")
+    return typed(DataConfig, model.provenance["data"], "data")
+
+
+def map_model(model, data, *, target="loihi2", accuracy=True, **options):
+    """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
+
+    Args:
+        model: `SpSNN`.
+        data: data set (`EventSet`).
+        target, options: of `spsnn.hwmap.compile`.
+        accuracy: also run the quantised network on ``data``.
+
+    Returns:
+        ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for.
+    """
+    source = f"{data.name} {data.split}, {len(data)} samples"
+    network = models.to_graph(model, data.events, source=source, name=data.name)
+    chip = hwmap.compile(network, target, **options)
+    figures = chip.report()
+    if accuracy:
+        figures["float_accuracy"] = evaluate(model, data.events)["accuracy"]
+        figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data.events)["accuracy"]
+    return chip, figures
+
+
+def write_text(path, text):
+    """Write a small file whole or not at all."""
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+        os.chmod(temporary, 0o644)
+
+
+def write_json(path, value):
+    """Write JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=1) + "\n")

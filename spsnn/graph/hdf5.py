@@ -1,0 +1,90 @@
+"""HDF5 files that are written whole or not at all, and read with every entry checked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from spsnn.errors import ModelFileError
+
+SCHEMA = 1
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a temporary path beside ``path``; on success it is synced and renamed, on failure removed.
+
+    Raises:
+        ModelFileError: if the disk is full or the folder cannot be written; the previous file stays as it was.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        yield temporary
+        with open(temporary, "rb") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
+        raise ModelFileError(
+            f"could not write {path}: {error}; the previous file, if any, is untouched. Free some space or choose "
+            "another folder"
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def write(path, kind, texts, groups):
+    """Write JSON-able ``texts`` and ``groups`` of arrays ``{group: {name: array}}`` under a schema version."""
+    import h5py
+
+    with replacing(path) as temporary, h5py.File(temporary, "w") as h:
+        h.attrs["format"] = kind
+        h.attrs["schema"] = SCHEMA
+        for name, value in texts.items():
+            h[name] = json.dumps(value)
+        for group, arrays in groups.items():
+            g = h.create_group(group)
+            for name, array in arrays.items():
+                g[name] = np.asarray(array)
+
+
+def read(path, kind, texts, groups):
+    """Read what `write` wrote: ``(texts, groups)``, arrays whole in memory.
+
+    Raises:
+        ModelFileError: if the file is absent, damaged, of another kind or of a newer schema, or an entry is missing.
+    """
+    import h5py
+
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(f"there is no file {path}")
+    try:
+        with h5py.File(path, "r") as h:
+            found = h.attrs.get("format")
+            if found not in kind:
+                raise ModelFileError(f"{path} holds {found!r}, expected one of {', '.join(kind)}")
+            schema = int(h.attrs.get("schema", -1))
+            if schema > SCHEMA:
+                raise ModelFileError(
+                    f"{path} has schema {schema}, this version reads up to {SCHEMA}; upgrade spsnn to open it"
+                )
+            missing = [n for n in (*texts, *groups) if n not in h]
+            if missing:
+                raise ModelFileError(f"{path} lacks {', '.join(missing)}; the file is incomplete")
+            read_texts = {n: json.loads(h[n][()]) for n in texts}
+            return read_texts, {g: {n: d[()] for n, d in h[g].items()} for g in groups}
+    except ModelFileError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise ModelFileError(f"{path} is damaged or not an spsnn file: {error}") from error

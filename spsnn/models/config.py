@@ -1,0 +1,65 @@
+"""Settings of a spatial spiking network beside its sizes, space and neurons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spsnn.errors import ConfigError
+
+DELAYS = ("spatial", "free", "axonal", "none")
+READOUTS = ("spike_count", "first_spike", "max_membrane", "mean_membrane")
+INITIALISERS = ("normal", "uniform", "shell")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Settings of `SpSNN`.
+
+    Attributes:
+        delay: ``spatial``, or a baseline: ``free`` (per synapse), ``axonal``, ``none``.  The baselines start from the
+            distances of the same random points, so that initial delays are matched.
+        recurrent: give hidden populations recurrent synapses.
+        self_connections: keep the diagonal of the recurrent weights.
+        readout: ``spike_count``, ``first_spike``, ``max_membrane`` or ``mean_membrane``, see `read_out`.
+        readout_scale: factor of the logits, per ms for ``first_spike``.
+        alpha: ms of delay per unit of distance.
+        learn_alpha: train log(alpha), one per projection.
+        d_min: shortest delay in ms.
+        max_delay: longest delay in ms, or None.
+        on_exceed: ``error`` or ``clip``, what happens to a delay beyond ``max_delay``.
+        position_scale: spread of the starting coordinates in ms.
+        position_init: ``normal``, ``uniform`` or ``shell``.
+        weight_gain: weights start with a standard deviation of ``weight_gain / sqrt(fan-in)``, in units of
+            threshold / (peak potential of one unit spike).
+        weight_mean: their mean is ``weight_mean / fan-in`` in the same unit.
+        recurrent_gain: as ``weight_gain``, for recurrent synapses.
+        seed: of the starting values.
+    """
+
+    delay: str = "spatial"
+    recurrent: bool = False
+    self_connections: bool = True
+    readout: str = "max_membrane"
+    readout_scale: float = 1.0
+    alpha: float = 1.0
+    learn_alpha: bool = False
+    d_min: float = 0.0
+    max_delay: float | None = None
+    on_exceed: str = "error"
+    position_scale: float = 10.0
+    position_init: str = "normal"
+    weight_gain: float = 1.0
+    weight_mean: float = 0.0
+    recurrent_gain: float = 0.5
+    seed: int = 0
+
+    def __post_init__(self):
+        for name, known in (("delay", DELAYS), ("readout", READOUTS), ("position_init", INITIALISERS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        for name in ("readout_scale", "alpha", "position_scale"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("weight_gain", "recurrent_gain"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")

@@ -1,0 +1,76 @@
+"""Between models and the neutral network graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from spsnn.autograd.spikes import Spikes
+from spsnn.errors import ConfigError
+from spsnn.graph import Network, Population, Projection
+from spsnn.models.spsnn import SpSNN
+
+
+def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
+    """Network graph of a model, with spike rates measured on ``events``.
+
+    Args:
+        model: `SpSNN`.
+        events: `SpikeBatch` on which spikes per neuron and inference are measured, or None: no rates.
+        source: what the events are, kept with the rates.
+    """
+    rates = measure_rates(model, events, batch_size) if events is not None else [None] * len(model.sizes)
+    populations = []
+    for k, (label, neuron) in enumerate(model.populations()):
+        populations.append(
+            Population(
+                label,
+                model.sizes[k],
+                "input" if neuron is None else neuron.kind,
+                model.points[k].position.detach().numpy().astype(np.float64) if len(model.points) else None,
+                {} if neuron is None else neuron.parameters(),
+                rates[k],
+            )
+        )
+    projections = tuple(
+        Projection.from_dense(pre, post, s.weight.detach().numpy(), s.delays().detach().numpy(), s.mask.numpy())
+        for pre, post, s in model.synapses()
+    )
+    duration = events.duration if events is not None else model.grid.dt
+    return Network(tuple(populations), projections, model.grid.dt, duration, source, name)
+
+
+def measure_rates(model, events, batch_size=256):
+    """Spikes per neuron and inference of every population, list of ``[N]``; zeros for one that never spikes."""
+    totals = [np.zeros(n) for n in model.sizes]
+    with torch.no_grad():
+        for start in range(0, len(events), batch_size):
+            spikes = Spikes.from_batch(events[start : start + batch_size], model.grid.dt)
+            for k, s in enumerate([spikes, *model(spikes).spikes]):
+                totals[k] += s.counts().sum(0)
+    return [t / len(events) for t in totals]
+
+
+def from_graph(model, network):
+    """A model with the weights and delays of a graph, e.g. after quantisation; every delay is its own value.
+
+    Args:
+        model: `SpSNN` that gives the neurons, grid and readout.
+        network: graph with the same populations and projections.
+
+    Raises:
+        ConfigError: if populations or projections differ.
+    """
+    config = {**model.config(), "delay": "free", "max_delay": None}
+    copy = SpSNN.from_config(config)
+    given = {(p.pre, p.post): p for p in network.projections}
+    if {(a, b) for a, b, _ in copy.synapses()} != set(given) or [p.size for p in network.populations] != model.sizes:
+        raise ConfigError("the graph's populations or projections are not those of the model")
+    with torch.no_grad():
+        for pre, post, synapse in copy.synapses():
+            weight, delay, mask = given[pre, post].to_dense(tuple(synapse.weight.shape))
+            synapse.d_min = 0.0
+            synapse.weight.copy_(torch.from_numpy(weight))
+            synapse.delay.copy_(torch.from_numpy(delay))
+            synapse.mask.copy_(torch.from_numpy(mask))
+    return copy

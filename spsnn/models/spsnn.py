@@ -1,0 +1,200 @@
+"""Spatial spiking neural network: coordinates -> delays -> spikes -> logits."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+import torch
+from torch import nn
+
+from spsnn.autograd.population import Grid, run_population
+from spsnn.autograd.spikes import Spikes
+from spsnn.errors import ConfigError
+from spsnn.models.config import ModelConfig
+from spsnn.models.readouts import read_out
+from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
+from spsnn.space import Euclidean, Points
+from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
+
+NEURONS = {c.kind: c for c in (LIF, AdaptiveLIF, LeakyIntegrator)}
+
+
+@dataclass
+class Output:
+    """Result of one forward pass.
+
+    Attributes:
+        logits: ``[B, C]``.
+        spikes: `Spikes` of every spiking population after the input.
+        first_spike: ``[B, C]`` in ms with the ``first_spike`` readout, else None.
+    """
+
+    logits: torch.Tensor
+    spikes: list
+    first_spike: torch.Tensor | None = None
+
+    def spikes_per_neuron(self):
+        """Mean number of spikes per hidden or output neuron and sample."""
+        return sum(s.counts().sum() for s in self.spikes) / max(sum(s.shape[0] * s.shape[2] for s in self.spikes), 1)
+
+
+class SpSNN(nn.Module):
+    """Layers of spiking neurons in space, with delays equal to distances, or one of the baselines.
+
+    Args:
+        sizes: neurons per population from input to output, e.g. ``[5, 45, 3]``.
+        space: where the neurons live; by default the plane.
+        neuron: neuron model of the hidden populations.
+        output: neuron model of the output; by default a leaky integrator for membrane readouts, else ``neuron``.
+        grid: step, delay handling and gradient estimator.
+        settings: the fields of `ModelConfig`, e.g. ``delay="free"``.
+
+    Raises:
+        ConfigError: on settings that are unknown or contradict each other.
+
+    Source: arXiv 2512.10011.
+    """
+
+    def __init__(self, sizes, space=None, neuron=None, *, output=None, grid=None, **settings):
+        super().__init__()
+        sizes = [int(n) for n in sizes]
+        space, neuron, grid = space or Euclidean(2), neuron or LIF(), grid or Grid()
+        unknown = set(settings) - {f.name for f in fields(ModelConfig)}
+        if unknown:
+            raise ConfigError(f"unknown settings {sorted(unknown)}; known: {[f.name for f in fields(ModelConfig)]}")
+        s = ModelConfig(**settings)
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ConfigError(f"sizes need an input and an output population, each of at least one neuron, got {sizes}")
+        membrane = s.readout.endswith("membrane")
+        if output is None:
+            output = LeakyIntegrator(neuron.tau_mem, neuron.tau_syn) if membrane else neuron
+        if output.spiking == membrane:
+            raise ConfigError(f"readout {s.readout!r} needs a {'leaky integrator' if membrane else 'spiking'} output")
+        if s.readout == "spike_count" and grid.estimator == "eventprop":
+            raise ConfigError("EventProp has no gradient for a number of spikes; use first_spike or a membrane readout")
+        if not neuron.spiking:
+            raise ConfigError("hidden neurons must spike; use LIF or AdaptiveLIF")
+        self.sizes, self.space, self.neuron, self.output, self.grid, self.settings = (
+            sizes, space, neuron, output, grid, s,
+        )  # fmt: skip
+        self._build()
+
+    def _build(self):
+        s = self.settings
+        generator = torch.Generator().manual_seed(s.seed)
+        points = [Points(n, self.space, s.position_scale, s.position_init, generator) for n in self.sizes]
+        bounds = {"d_min": s.d_min, "max_delay": s.max_delay, "on_exceed": s.on_exceed}
+        self.points = nn.ModuleList(points if s.delay == "spatial" else [])
+        self.feedforward = nn.ModuleList()
+        self.loops = nn.ModuleList()
+        for k in range(len(self.sizes) - 1):
+            post = self.populations()[k + 1][1]
+            unit = post.threshold / post.psp_peak()
+            synapse = self._synapse(points[k], points[k + 1], generator, **bounds)
+            synapse.init_weight(s.weight_gain * unit, s.weight_mean * unit, generator)
+            self.feedforward.append(synapse)
+            if s.recurrent and k < len(self.sizes) - 2:
+                loop = self._synapse(
+                    points[k + 1], points[k + 1], generator, self_connections=s.self_connections, **bounds
+                )
+                loop.init_weight(s.recurrent_gain * unit, 0.0, generator)
+                self.loops.append(loop)
+
+    def _synapse(self, pre, post, generator, **bounds):
+        s = self.settings
+        if s.delay == "spatial":
+            return SpatialSynapse(pre, post, alpha=s.alpha, learn_alpha=s.learn_alpha, **bounds)
+        if s.delay == "none":
+            return NoDelaySynapse(len(pre), len(post), **bounds)
+        with torch.no_grad():
+            matched = s.d_min + s.alpha * self.space.distance(pre.position, post.position)
+        if s.delay == "free":
+            return FreeDelaySynapse(matched, **bounds)
+        column = torch.randint(len(post), (len(pre), 1), generator=generator)
+        return AxonalDelaySynapse(matched.gather(1, column)[:, 0], len(post), **bounds)
+
+    def populations(self):
+        """``(name, neuron model or None)`` from input to output."""
+        hidden = [(f"hidden{k}", self.neuron) for k in range(1, len(self.sizes) - 1)]
+        return [("input", None), *hidden, ("output", self.output)]
+
+    def forward(self, batch):
+        """Run a `SpikeBatch` (or `Spikes`) of ``sizes[0]`` units through the network.
+
+        Raises:
+            ConfigError: if the batch has another number of units.
+        """
+        spikes = batch if isinstance(batch, Spikes) else Spikes.from_batch(batch, self.grid.dt)
+        if spikes.shape[2] != self.sizes[0]:
+            raise ConfigError(f"the model takes {self.sizes[0]} input units, the data has {spikes.shape[2]}")
+        passed, potential = [], None
+        for k, synapse in enumerate(self.feedforward):
+            _, neuron = self.populations()[k + 1]
+            loop = self.loops[k] if k < len(self.loops) else None
+            spikes, potential = run_population(
+                neuron,
+                [(spikes, synapse.weights(), synapse.delays())],
+                self.grid,
+                None if loop is None else (loop.weights(), loop.delays()),
+            )
+            if spikes is not None:
+                passed.append(spikes)
+        s = self.settings
+        logits, first = read_out(s.readout, spikes, potential, self.grid.dt, s.readout_scale, self.grid.estimator)
+        return Output(logits, passed, first)
+
+    def synapses(self):
+        """``(pre name, post name, synapse)`` of all projections, feed-forward first."""
+        names = [name for name, _ in self.populations()]
+        forward = [(names[k], names[k + 1], s) for k, s in enumerate(self.feedforward)]
+        return forward + [(names[k + 1], names[k + 1], s) for k, s in enumerate(self.loops)]
+
+    def project_(self):
+        """Bring all parameters back into their range after an optimiser step."""
+        for _, _, synapse in self.synapses():
+            synapse.project_()
+
+    def n_parameters(self):
+        """Number of trainable values; a masked weight does not count."""
+        total = sum(p.numel() for p in self.parameters() if p.requires_grad)
+        return total - sum(int((~s.mask).sum()) for _, _, s in self.synapses())
+
+    def config(self):
+        """Settings from which `from_config` builds the same model, JSON-able."""
+        return {
+            "kind": "SpSNN",
+            "sizes": self.sizes,
+            "space": self.space.parameters(),
+            "neuron": {"kind": self.neuron.kind, **self.neuron.parameters()},
+            "output": {"kind": self.output.kind, **self.output.parameters()},
+            "grid": asdict(self.grid),
+            **asdict(self.settings),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """Model with fresh starting values from `config`."""
+        c = dict(config)
+        if c.pop("kind", "SpSNN") != "SpSNN":
+            raise ConfigError(f"expected the configuration of a SpSNN, got {config['kind']!r}")
+        return cls(
+            c.pop("sizes"),
+            Euclidean(**c.pop("space")),
+            make_neuron(c.pop("neuron")),
+            output=make_neuron(c.pop("output")),
+            grid=Grid(**c.pop("grid")),
+            **c,
+        )
+
+
+def make_neuron(config):
+    """Neuron model from ``{"kind": "lif", ...}``.
+
+    Raises:
+        ConfigError: on an unknown kind.
+    """
+    config = dict(config)
+    kind = config.pop("kind", "lif")
+    if kind not in NEURONS:
+        raise ConfigError(f"neuron kind must be one of {', '.join(NEURONS)}, got {kind!r}")
+    return NEURONS[kind](**config)

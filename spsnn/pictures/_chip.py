@@ -1,0 +1,189 @@
+"""Load of the cores and links of a chip's mesh."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.collections import PatchCollection, PolyCollection
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from spsnn.errors import DataError
+from spsnn.pictures._checks import numbers
+from spsnn.pictures._style import (
+    BLUES,
+    MUTED,
+    ORANGES,
+    PAPER,
+    RULE,
+    badge,
+    colour_bar,
+    count,
+    new_figure,
+    plain,
+    styled,
+)
+
+_TILE = 0.6
+_NAMED_CORES = 64
+
+
+@styled
+def chip_mesh(
+    mesh_shape,
+    cores,
+    links=(),
+    *,
+    target=None,
+    hypothetical=False,
+    core_label="neurons per core",
+    link_label="spikes per inference and link",
+    title=None,
+):
+    """Mesh of a chip: cores coloured by load, links as arrows with width and colour by load.
+
+    Cores that share a tile (same x and y) are drawn side by side inside it.  A link is drawn to the right of its
+    direction of travel, so that both directions between two tiles show.
+
+    Args:
+        mesh_shape: ``(rows, columns)`` of tiles.
+        cores: list of dicts ``{"name", "x", "y", "load"}``; x is the column, y the row, both whole numbers from 0.
+        links: list of dicts ``{"x0", "y0", "x1", "y1", "load"}`` from tile to tile.
+        target: name of the chip for the subtitle.
+        hypothetical: True if the target is not a real chip; adds a visible badge.
+        core_label: what a core's load counts, with its unit.
+        link_label: what a link's load counts, with its unit.
+        title: heading.
+
+    Returns:
+        Figure; in its first axes the collections labelled ``"cores"`` and ``"links"`` hold the loads in order.
+
+    Raises:
+        DataError: if the mesh is empty, a core or link lies outside it, or a load is negative or not finite.
+    """
+    rows, cols = _shape(mesh_shape)
+    place = _field(cores, ("x", "y"), "core", (cols, rows))
+    load = numbers([core.get("load") for core in cores], "core loads", least=0)
+    alt = f"Mesh of {rows} by {cols} tiles, {count(len(load), 'core')}, {count(len(links), 'link')}."
+    cell = float(np.clip(7.2 / max(rows, cols), 0.32, 1.15))
+    width, height = max(cols * cell, 3.4) + 2.6, max(rows * cell, 1.2) + 1.2
+    figure, ax = new_figure(width, height, title or "Chip load", alt, nrows=1)
+    ax.set_aspect("equal")
+    ax.set_xlim(-0.6, cols - 0.4)
+    ax.set_ylim(rows - 0.4, -0.6)
+    corner = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1).reshape(-1, 2) - _TILE / 2
+    tiles = [Rectangle(xy, _TILE, _TILE) for xy in corner]
+    ax.add_collection(PatchCollection(tiles, facecolor="none", edgecolor=RULE, linewidth=0.9, label="tiles"))
+    side = _draw_cores(ax, cores, place, load, cell)
+    _bar(figure, ax, side, load, core_label)
+    if len(links):
+        ends = _field(links, ("x0", "y0", "x1", "y1"), "link", (cols, rows, cols, rows))
+        traffic = numbers([link.get("load") for link in links], "link loads", least=0)
+        _bar(figure, ax, _draw_links(ax, ends, traffic), traffic, link_label)
+    ax.set_xlabel("mesh column")
+    ax.set_ylabel("mesh row")
+    for axis, n in ((ax.xaxis, cols), (ax.yaxis, rows)):
+        axis.set_ticks(range(0, n, -(-n // 16)))
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    used = f"{count(len(load), 'core')} used on {count(len(np.unique(place, axis=0)), 'tile')} of {rows * cols}"
+    ax.set_title(plain(used if target is None else f"{target}: {used}"))
+    if hypothetical:
+        badge(figure, "HYPOTHETICAL")
+    return figure
+
+
+def _shape(mesh_shape):
+    try:
+        rows, cols = (int(n) for n in mesh_shape)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"mesh_shape must be (rows, columns), got {mesh_shape!r}") from error
+    if rows < 1 or cols < 1:
+        raise DataError(f"mesh_shape must be at least one row and one column, got {(rows, cols)}")
+    return rows, cols
+
+
+def _field(items, keys, what, limits):
+    """Whole coordinates ``[len(items), len(keys)]`` with ``0 <= value < limit``."""
+    if not len(items) and what == "core":
+        raise DataError("a chip picture needs at least one core, got none")
+    for k, item in enumerate(items):
+        missing = [key for key in (*keys, "load") if item.get(key) is None]
+        if missing:
+            raise DataError(f"{what} {k} lacks {missing}; it needs {[*keys, 'load']}")
+    values = numbers([[item[key] for key in keys] for item in items], f"{what} coordinates", ndim=2)
+    bad = (values < 0) | (values >= np.array(limits)) | (values != np.rint(values))
+    if bad.any():
+        k, j = np.argwhere(bad)[0]
+        raise DataError(f"{what} {k}: {keys[j]} must be a whole number in [0, {limits[j]}), got {values[k, j]:g}")
+    return values
+
+
+def _draw_cores(ax, cores, place, load, cell):
+    """One square per core; several on a tile share it in rows of ``ceil(sqrt(most))``."""
+    _, tile, share = np.unique(place, axis=0, return_inverse=True, return_counts=True)
+    tile = tile.ravel()
+    per_row = int(np.ceil(np.sqrt(share.max())))
+    side = _TILE / per_row
+    rank = np.zeros(len(tile), int)
+    seen = np.zeros(len(share), int)
+    for k, t in enumerate(tile):
+        rank[k] = seen[t]
+        seen[t] += 1
+    corner = place - _TILE / 2 + side * np.column_stack([rank % per_row, rank // per_row])
+    gap = 0.06 * side if per_row > 1 else 0.0
+    squares = [Rectangle(xy + gap / 2, side - gap, side - gap) for xy in corner]
+    drawn = PatchCollection(squares, cmap=BLUES, norm=_norm(load), edgecolor="none", zorder=2, label="cores")
+    drawn.set_array(load)
+    ax.add_collection(drawn)
+    room = side * cell * 72
+    if len(cores) <= _NAMED_CORES:
+        for core, xy, value in zip(cores, corner, load, strict=True):
+            name = plain(core.get("name", ""))
+            size = min(8.0, room / (0.68 * max(len(name), 1)))
+            if size >= 4:
+                dark = drawn.norm(value) > 0.45
+                ax.text(
+                    *(xy + side / 2), name, ha="center", va="center", fontsize=size, zorder=4,
+                    color="#ffffff" if dark else "#14213d",
+                )  # fmt: skip
+    return drawn
+
+
+def _draw_links(ax, ends, traffic):
+    """Arrows between the edges of tiles, one polygon each; an idle link is a hairline."""
+    start, end = ends[:, :2], ends[:, 2:]
+    along = end - start
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    along = np.divide(along, length, out=np.zeros_like(along), where=length > 0)
+    # y grows downwards in the picture, so this is the right-hand side of the direction of travel
+    right = np.column_stack([-along[:, 1], along[:, 0]])
+    inset = (_TILE / 2 + 0.03) / np.abs(along).max(1, initial=1e-9, keepdims=True)
+    a, b = start + inset * along + 0.11 * right, end - inset * along + 0.11 * right
+    half = (0.008 + 0.052 * traffic / max(traffic.max(), 1e-300))[:, None]
+    head = 0.1 * along
+    arrows = np.stack(
+        [
+            a + half * right, b - head + half * right, b - head + (half + 0.035) * right, b,
+            b - head - (half + 0.035) * right, b - head - half * right, a - half * right,
+        ],
+        axis=1,
+    )  # fmt: skip
+    drawn = PolyCollection(
+        arrows, cmap=ORANGES, norm=_norm(traffic), edgecolor=PAPER, linewidth=0.3, zorder=3, label="links"
+    )
+    drawn.set_array(traffic)
+    ax.add_collection(drawn)
+    return drawn
+
+
+def _norm(values):
+    return Normalize(0, values.max() if values.max() > 0 else 1)
+
+
+def _bar(figure, ax, mappable, values, label):
+    whole = bool((values == np.rint(values)).all())
+    bar = colour_bar(figure, mappable, ax, label, shrink=0.85)
+    bar.locator = MaxNLocator(nbins=6, integer=whole and values.max() > 1)
+    bar.update_ticks()
+    bar.ax.tick_params(color=MUTED)

@@ -1,0 +1,65 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spsnn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How `fit` trains.
+
+    Attributes:
+        epochs: passes over the training data.
+        batch_size: samples per step.
+        optimizer: ``adam`` or ``adamw``.
+        lr: learning rate of the weights.
+        position_lr: of coordinates and free delays, in ms; by default ten times ``lr``.
+        weight_decay: of the weights only.
+        schedule: ``cosine`` (to zero) or ``constant``.
+        warmup: share of all steps over which the learning rate rises from zero.
+        clip_norm: bound on the norm of the gradient, or None: gradients are never changed unasked.
+        label_smoothing: of the cross-entropy.
+        rate_target, rate_weight: add ``rate_weight * mean_neurons (mean spikes - rate_target)^2`` for hidden neurons
+            (spikes per sample); needs a surrogate estimator.
+        time_weight: with ``first_spike``, add ``time_weight * mean(t_true / window)``, which favours early answers.
+        rescue: for a neuron that is silent over a whole batch, subtract ``rescue`` from the gradient of its incoming
+            weights, so that they grow; spikes that do not exist have no gradient of their own.
+        seed: of shuffling and augmentation.
+    """
+
+    epochs: int = 50
+    batch_size: int = 64
+    optimizer: str = "adam"
+    lr: float = 1e-3
+    position_lr: float | None = None
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    warmup: float = 0.02
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    rate_target: float = 0.0
+    rate_weight: float = 0.0
+    time_weight: float = 0.0
+    rescue: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "lr"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("weight_decay", "rate_target", "rate_weight", "time_weight", "rescue"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name, known in (("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant"))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"warmup is a share of all steps, in [0, 1), got {self.warmup}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(f"label_smoothing must lie in [0, 1), got {self.label_smoothing}")
+        for name in ("clip_norm", "position_lr"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive or absent, got {getattr(self, name)}")

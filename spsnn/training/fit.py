@@ -1,0 +1,189 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spsnn.errors import DataError, TrainingError
+from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
+from spsnn.training.config import TrainingConfig
+from spsnn.training.losses import loss, rescue_silent
+
+
+class Run:
+    """State of a training run between epochs: optimiser, schedule, random numbers, history, best model."""
+
+    def __init__(self, model, config, n_samples):
+        self.config = config
+        self.rng = np.random.default_rng(config.seed)
+        self.history, self.best_epoch = [], 0
+        self.best_state = {}
+        self.optimizer = make_optimizer(model, config)
+        total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
+
+
+def make_optimizer(model, config):
+    """Adam or AdamW with a group for weights and one for coordinates, delays and alpha."""
+    position_lr = config.position_lr or 10 * config.lr
+    weights, places, scales = [], [], []
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            (weights if name.endswith("weight") else scales if name.endswith("log_alpha") else places).append(p)
+    groups = [
+        {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
+        {"params": places, "lr": position_lr, "weight_decay": 0.0},
+        {"params": scales, "lr": config.lr, "weight_decay": 0.0},  # log(alpha) moves like a weight, not like a place
+    ]
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind([g for g in groups if g["params"]])
+
+
+def _rate(step, total, config):
+    warm = config.warmup * total
+    if step < warm:
+        return (step + 1) / max(warm, 1)
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
+
+
+def fit(
+    model, train, validation, config=None, *, augment=None, checkpoint=None, resume=False, on_epoch=None,
+    on_batch=None, provenance=None,
+):  # fmt: skip
+    """Train a model and leave it at its best epoch on the validation set.
+
+    Args:
+        model: `spsnn.SpSNN`; trained in place.
+        train, validation: `SpikeBatch` with labels.  The validation set alone chooses the epoch.
+        config: `TrainingConfig`.
+        augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
+        checkpoint: file written after every epoch, whole or not at all.
+        resume: continue from ``checkpoint`` if it is there; on one machine with one number of threads the result is
+            the same bit for bit as that of a run that was never stopped.
+        on_epoch: called with the entry of the history after every epoch.
+        on_batch: called with ``(batches done, batches in the epoch)``.
+        provenance: JSON-able notes for the checkpoint.
+
+    Returns:
+        The history, a list of dictionaries with ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
+        ``validation_accuracy``, ``spikes_per_neuron``, ``silent``, ``clipped``, ``seconds`` and ``best``.
+
+    Raises:
+        DataError: on data without labels or with labels that the model has no output for.
+        TrainingError: if a loss, weight or coordinate is not finite; the last checkpoint is kept.
+    """
+    config = config or TrainingConfig()
+    for name, events in (("training", train), ("validation", validation)):
+        _check_labels(name, events, model)
+    run = Run(model, config, len(train))
+    if resume and checkpoint is not None and Path(checkpoint).exists():
+        resume_checkpoint(checkpoint, model, run)
+    for epoch in range(len(run.history), config.epochs):
+        entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
+        score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
+        entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
+        run.history.append(entry)
+        if not run.best_state or _better(entry, run.history[run.best_epoch]):
+            run.best_epoch = epoch
+            run.best_state = {name: t.detach().clone() for name, t in model.state_dict().items()}
+        entry["best"] = run.best_epoch == epoch
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, model, run, provenance)
+        if on_epoch is not None:
+            on_epoch(entry)
+    model.load_state_dict(run.best_state)
+    return run.history
+
+
+def _better(entry, best):
+    key = lambda e: (e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
+    return key(entry) > key(best)
+
+
+def _train_epoch(model, train, run, augment, epoch, on_batch):
+    config, start = run.config, time.perf_counter()
+    order = run.rng.permutation(len(train))
+    batches = [order[k : k + config.batch_size] for k in range(0, len(order), config.batch_size)]
+    total = correct = spikes = silent = 0.0
+    for done, rows in enumerate(batches):
+        batch = train[np.sort(rows)]
+        if augment is not None:
+            batch = augment(batch, run.rng)
+        labels = torch.from_numpy(batch.labels)
+        output = model(batch)
+        value = loss(output, labels, config, batch.duration, model.grid.estimator)
+        where = f"epoch {epoch}, batch {done}"
+        if not torch.isfinite(value):
+            raise TrainingError(f"the loss is {value.item()} at {where}; lower lr or set clip_norm")
+        run.optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        silent += rescue_silent(model, output, config.rescue)
+        if config.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        run.optimizer.step()
+        run.scheduler.step()
+        model.project_()
+        for name, p in model.named_parameters():
+            if not torch.isfinite(p).all():
+                raise TrainingError(f"{name} is not finite after {where}; lower lr or set clip_norm")
+        total += value.item() * len(rows)
+        correct += float((output.logits.argmax(1) == labels).sum())
+        spikes += output.spikes_per_neuron() * len(rows)
+        if on_batch is not None:
+            on_batch(done + 1, len(batches))
+    n = len(train)
+    return {
+        "train_loss": total / n,
+        "train_accuracy": correct / n,
+        "spikes_per_neuron": float(spikes / n),
+        "silent": silent / len(batches),
+        "clipped": max(s.clipped for _, _, s in model.synapses()),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def evaluate(model, events, *, batch_size=256):
+    """Accuracy, mean cross-entropy, confusion matrix and spikes per neuron on ``events``.
+
+    Returns:
+        ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``.
+    """
+    _check_labels("evaluation", events, model)
+    start = time.perf_counter()
+    n_classes = model.sizes[-1]
+    confusion = np.zeros((n_classes, n_classes), np.int64)
+    total = spikes = 0.0
+    with torch.no_grad():
+        for k in range(0, len(events), batch_size):
+            batch = events[k : k + batch_size]
+            labels = torch.from_numpy(batch.labels)
+            output = model(batch)
+            total += float(torch.nn.functional.cross_entropy(output.logits, labels, reduction="sum"))
+            spikes += output.spikes_per_neuron() * len(batch)
+            np.add.at(confusion, (batch.labels, output.logits.argmax(1).numpy()), 1)
+    return {
+        "accuracy": float(np.trace(confusion) / len(events)),
+        "loss": total / len(events),
+        "confusion": confusion,
+        "spikes_per_neuron": float(spikes / len(events)),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def _check_labels(name, events, model):
+    if not len(events):
+        raise DataError(f"the {name} set is empty")
+    if events.labels is None:
+        raise DataError(f"the {name} set has no labels; build its SpikeBatch with labels=")
+    if events.labels.min() < 0 or events.labels.max() >= model.sizes[-1]:
+        raise DataError(
+            f"labels of the {name} set run from {events.labels.min()} to {events.labels.max()}, "
+            f"the model has {model.sizes[-1]} outputs"
+        )
