@@ -12,6 +12,7 @@ from spsnn.autograd.projection import presynaptic_factors, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu import population as kernel
+from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.surrogate import SURROGATES
 
 DELAY_MODES = ("round", "exact")
@@ -136,7 +137,7 @@ class _Population(torch.autograd.Function):
         )  # fmt: skip
         sources = list(call.sources)
         if call.recurrent:
-            sources.append(Spikes.from_dense(torch.from_numpy(spikes)))
+            sources.append(Spikes(*group_marked(spikes), spikes.shape))
         grads = []
         for k, source in enumerate(sources):
             with_spikes = ctx.needs_input_grad[1 + 3 * k + 2]
@@ -177,9 +178,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape
-    if not z.requires_grad:
-        return Spikes.from_dense(z), v
-    return Spikes.from_dense(z, _active(raw, potential, grid, neuron)), v
+    active = group_marked(_active(raw, potential, grid, neuron)) if z.requires_grad else (None, None)
+    return Spikes(*group_marked(raw), raw.shape, z, *active), v
 
 
 def _active(spikes, potential, grid, neuron):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import expm
 
 from spsnn.errors import ConfigError
+
+
+@lru_cache(maxsize=256)
+def _propagator(neuron, dt):
+    """Entries (vv, vi, va, av, ai, aa, ii) of the exact solution over one step."""
+    p = expm(neuron._rates() * dt)
+    return p[0, 0], p[0, 2], p[0, 1], p[1, 0], p[1, 2], p[1, 1], p[2, 2]
 
 
 @dataclass(frozen=True)
@@ -60,9 +68,8 @@ class LIF:
 
     def constants(self, dt, n, dtype):
         """Constants ``[10, n]`` of `spsnn.kernels.cpu.population` for a step of ``dt`` ms."""
-        p = expm(self._rates() * dt)
         threshold = self.threshold if self.spiking else 1e30
-        column = [p[0, 0], p[0, 2], p[0, 1], p[1, 0], p[1, 2], p[1, 1], p[2, 2], threshold, self.v_reset, self._jump()]
+        column = [*_propagator(self, dt), threshold, self.v_reset, self._jump()]
         return np.repeat(np.array(column, dtype)[:, None], n, axis=1)
 
     def _jump(self):

@@ -59,8 +59,11 @@ def resume_checkpoint(path, model, run):
     try:
         run.optimizer.load_state_dict({"state": state, "param_groups": own["param_groups"]})
         run.scheduler.load_state_dict({**run.scheduler.state_dict(), **training["scheduler"]})
-        for group, rate in zip(run.optimizer.param_groups, run.scheduler.get_last_lr(), strict=True):
-            group["lr"] = rate
+        step = run.scheduler.last_epoch
+        for group, base, rate in zip(
+            run.optimizer.param_groups, run.scheduler.base_lrs, run.scheduler.lr_lambdas, strict=True
+        ):
+            group["lr"] = base * rate(step)
         run.rng.bit_generator.state = training["rng"]
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path}: the state of the optimiser is damaged: {error}") from error

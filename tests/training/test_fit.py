@@ -1,0 +1,206 @@
+"""Training: it learns, it resumes bit for bit, it stops on nonsense, and it chooses on validation."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+import spsnn
+from spsnn import ConfigError, DataError, ModelFileError, SpikeBatch, SpSNN, TrainingConfig, TrainingError
+from spsnn.training.fit import make_optimizer
+
+
+def order_task(n, seed):
+    """Two inputs, one spike each; the class says which came first."""
+    rng = np.random.default_rng(seed)
+    gap, labels = rng.uniform(3, 10, n), rng.integers(0, 2, n)
+    trains = [([5.0, 5.0 + g], [label, 1 - label]) for g, label in zip(gap, labels, strict=True)]
+    return SpikeBatch.from_samples(trains, 2, 40.0, labels)
+
+
+TRAIN, VALID = order_task(200, 0), order_task(100, 1)
+
+
+def make(estimator="surrogate", **settings):
+    grid = spsnn.Grid(dt=1.0, delays="exact", estimator=estimator)
+    given = {"weight_mean": 2.0, "weight_gain": 1.0, "readout_scale": 4.0, "position_scale": 5.0, "seed": 1}
+    return SpSNN([2, 12, 2], spsnn.Euclidean(2), spsnn.LIF(10, 4), grid=grid, **{**given, **settings})
+
+
+def settings(**changes):
+    return TrainingConfig(**{"epochs": 6, "batch_size": 20, "lr": 0.02, "position_lr": 0.2, "rescue": 0.01, **changes})
+
+
+@pytest.mark.parametrize("estimator", ["surrogate", "eventprop"])
+def test_it_learns_the_order_of_two_spikes(estimator):
+    model = make(estimator)
+    before = spsnn.evaluate(model, VALID)["accuracy"]
+    history = spsnn.fit(model, TRAIN, VALID, settings(epochs=12))
+    score = spsnn.evaluate(model, VALID)
+    assert before < 0.8
+    assert score["accuracy"] >= 0.95
+    best = next(e for e in reversed(history) if e["best"])
+    assert score["accuracy"] == max(e["validation_accuracy"] for e in history) == best["validation_accuracy"]
+    assert score["confusion"].sum() == 100
+    assert score["confusion"].trace() == round(100 * score["accuracy"])
+
+
+def test_positions_alone_can_learn_it():
+    model = make()
+    for _, _, synapse in model.synapses():
+        synapse.weight.requires_grad_(False)
+    before = spsnn.evaluate(model, VALID)["loss"]
+    spsnn.fit(model, TRAIN, VALID, settings(rescue=0.0, epochs=12))
+    assert spsnn.evaluate(model, VALID)["loss"] < 0.8 * before
+
+
+def state(model):
+    return {name: t.clone() for name, t in model.state_dict().items()}
+
+
+def test_resume_continues_bit_for_bit(tmp_path):
+    config, augment = settings(), spsnn.datasets.Jitter(0.5)
+    whole = make(recurrent=True, learn_alpha=True)
+    full = spsnn.fit(whole, TRAIN, VALID, config, augment=augment)
+
+    class Stop(Exception):
+        pass
+
+    def stop(entry):
+        if entry["epoch"] == 2:
+            raise Stop
+
+    path = tmp_path / "run.h5"
+    with pytest.raises(Stop):
+        spsnn.fit(
+            make(recurrent=True, learn_alpha=True), TRAIN, VALID, config, augment=augment, checkpoint=path, on_epoch=stop
+        )
+    rest = make(recurrent=True, learn_alpha=True, seed=1)
+    history = spsnn.fit(rest, TRAIN, VALID, config, augment=augment, checkpoint=path, resume=True)
+    for name, tensor in state(whole).items():
+        assert torch.equal(state(rest)[name], tensor), name
+    drop = lambda h: [{k: v for k, v in e.items() if k != "seconds"} for e in h]  # noqa: E731
+    assert drop(history) == drop(full)
+    # A finished run stays as it is, and the checkpoint opens as the best model.
+    again = make(recurrent=True, learn_alpha=True)
+    assert drop(spsnn.fit(again, TRAIN, VALID, config, augment=augment, checkpoint=path, resume=True)) == drop(full)
+    for name, tensor in state(spsnn.load(path)).items():
+        assert torch.equal(tensor, state(whole)[name]), name
+
+
+def test_equal_seeds_give_equal_runs_and_other_seeds_do_not():
+    runs = []
+    for seed in (0, 0, 1):
+        model = make()
+        spsnn.fit(model, TRAIN, VALID, settings(epochs=2, seed=seed))
+        runs.append(model.feedforward[0].weight.detach())
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_resume_refuses_other_settings_and_a_plain_model_file(tmp_path):
+    path = tmp_path / "run.h5"
+    spsnn.fit(make(), TRAIN, VALID, settings(epochs=1), checkpoint=path)
+    with pytest.raises(ConfigError, match=r"other training settings \(lr: 0.02 in the checkpoint, 0.01 now\)"):
+        spsnn.fit(make(), TRAIN, VALID, settings(epochs=1, lr=0.01), checkpoint=path, resume=True)
+    with pytest.raises(ConfigError, match="other model settings"):
+        spsnn.fit(make(alpha=2.0), TRAIN, VALID, settings(epochs=1), checkpoint=path, resume=True)
+    spsnn.save(make(), path)
+    with pytest.raises(ModelFileError, match="holds 'spsnn-model'"):
+        spsnn.fit(make(), TRAIN, VALID, settings(epochs=1), checkpoint=path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):
+    path = tmp_path / "run.h5"
+    model = make()
+    spsnn.fit(model, TRAIN, VALID, settings(epochs=1), checkpoint=path)
+    before = path.read_bytes()
+    with torch.no_grad():
+        model.feedforward[1].weight.fill_(1e38)
+    with pytest.raises(TrainingError, match="epoch 0, batch 0; lower lr"):
+        spsnn.fit(model, TRAIN, VALID, settings(), checkpoint=path)
+    assert path.read_bytes() == before
+
+
+def test_a_step_that_breaks_a_parameter_names_it():
+    model = make()
+    model.points[0].position.register_hook(lambda g: g * float("nan"))
+    with pytest.raises(TrainingError, match=r"points.0.position is not finite after epoch 0, batch 0"):
+        spsnn.fit(model, TRAIN, VALID, settings())
+
+
+def test_rescue_wakes_silent_neurons():
+    silent = make(weight_mean=0.05, weight_gain=0.01)
+    assert spsnn.evaluate(silent, VALID)["spikes_per_neuron"] == 0
+    history = spsnn.fit(silent, TRAIN, VALID, settings(rescue=1.0, epochs=8, lr=0.1))
+    assert history[0]["silent"] > 6
+    assert history[-1]["spikes_per_neuron"] > 0.1
+
+
+def test_rate_target_pulls_the_rate():
+    rates = {}
+    for target in (0.2, 3.0):
+        model = make(weight_mean=4.0)
+        spsnn.fit(model, TRAIN, VALID, settings(rate_weight=5.0, rate_target=target, epochs=15))
+        rates[target] = spsnn.evaluate(model, VALID)["spikes_per_neuron"]
+    assert rates[0.2] < rates[3.0]
+    with pytest.raises(ConfigError, match="no gradient for spike rates"):
+        spsnn.fit(make("eventprop"), TRAIN, VALID, settings(rate_weight=1.0))
+
+
+def test_learning_rates_go_where_they_belong():
+    groups = make_optimizer(make(learn_alpha=True), TrainingConfig(lr=0.1, position_lr=0.7, weight_decay=0.01)).param_groups
+    sizes = [(sum(p.numel() for p in g["params"]), g["lr"], g["weight_decay"]) for g in groups]
+    assert sizes == [(2 * 12 + 12 * 2, 0.1, 0.01), (2 * (2 + 12 + 2), 0.7, 0.0), (2, 0.1, 0.0)]
+    free = make_optimizer(make(delay="free"), TrainingConfig(lr=0.1)).param_groups
+    assert [(sum(p.numel() for p in g["params"]), g["lr"]) for g in free] == [(48, 0.1), (48, 1.0)]
+
+
+def test_gradients_are_clipped_only_when_asked(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda p, norm: calls.append(norm))
+    spsnn.fit(make(), TRAIN, VALID, settings(epochs=1))
+    assert calls == []
+    spsnn.fit(make(), TRAIN, VALID, settings(epochs=1, clip_norm=0.5))
+    assert calls == [0.5] * 10
+
+
+def test_masked_weights_stay_absent_while_training():
+    model = make()
+    mask = model.feedforward[0].mask
+    mask[0, :6] = False
+    out = model(TRAIN)
+    out.logits.sum().backward()
+    assert model.feedforward[0].weight.grad[0, :6].abs().sum() == 0
+    spsnn.fit(model, TRAIN, VALID, settings(epochs=1, rescue=0.5))
+    assert not model.feedforward[0].mask[0, :6].any()
+    assert model.feedforward[0].weights()[0, :6].abs().sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (TRAIN[np.zeros(0, int)], "set is empty"),
+        (dataclasses.replace(TRAIN, labels=None), "has no labels"),
+        (dataclasses.replace(TRAIN, labels=TRAIN.labels + 5), "labels of the training set run from 5 to 6"),
+    ],
+)
+def test_data_that_cannot_train_is_refused(events, words):
+    with pytest.raises(DataError, match=words):
+        spsnn.fit(make(), events, VALID, settings())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 0}, "epochs must be positive"),
+        ({"optimizer": "sgd"}, "adam, adamw"),
+        ({"warmup": 1.0}, "warmup is a share"),
+        ({"clip_norm": -1.0}, "clip_norm must be positive or absent"),
+        ({"weight_decay": -0.1}, "weight_decay must not be negative"),
+    ],
+)
+def test_wrong_settings_are_named(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        settings(**changes)
