@@ -30,7 +30,10 @@ def case(n_spikes, n_steps, recurrent, repeats):
         return weight, (DELAY * torch.rand(n, POST, generator=g)).requires_grad_()
 
     # Weights follow the drive, so that the population's own activity stays comparable over the table.
-    feed, loop = synapses(PRE, 8.0 / n_spikes**0.5 * (n_steps / 250) ** 0.5), synapses(POST, 0.05) if recurrent else None
+    feed, loop = (
+        synapses(PRE, 8.0 / n_spikes**0.5 * (n_steps / 250) ** 0.5),
+        synapses(POST, 0.05) if recurrent else None,
+    )
     grid, neuron = spsnn.Grid(dt=1.0, estimator="eventprop"), spsnn.LIF()
     forward = lambda: run_population(neuron, [(spikes, *feed)], grid, loop)[0]  # noqa: E731
     seconds_forward = common.median_seconds(forward, repeats)
@@ -62,9 +65,9 @@ def main():
         "T, 8,000 spikes": [case(8000, t, r, repeats) for r in (False, True) for t in (125, 250, 500, 1000)],
     }
     text = (
-        f"{PRE} -> {POST} LIF, delays uniform up to {DELAY} steps, `round`, EventProp, float32, batch {SAMPLES}; median of "
-        f"{repeats}. A synaptic event is one spike at one synapse; the floor is one read-modify-write per event forward "
-        "and two reads per event backward (one gradient for the current, one for the potential)."
+        f"{PRE} -> {POST} LIF, delays uniform up to {DELAY} steps, `round`, EventProp, float32, batch {SAMPLES}; median "
+        f"of {repeats}. A synaptic event is one spike at one synapse; the floor is one read-modify-write per event "
+        "forward and two reads per event backward (one gradient for the current, one for the potential)."
     )
     common.write("scaling", "Cost against spikes and steps", text, tables)
 

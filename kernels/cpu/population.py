@@ -20,7 +20,7 @@ from numba import njit, prange
 from spsnn.kernels.cpu.projection import FAST
 from spsnn.kernels.cpu.surrogate import surrogate
 
-HELD = -1e30  # written to the potential's record while a neuron is refractory
+HELD = -(2.0**100)  # written to the potential's record while a neuron is refractory; the same number in float32
 
 
 @njit(cache=True)

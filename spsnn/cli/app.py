@@ -51,7 +51,9 @@ def root(
 
 @app.command(epilog="Example:  spsnn demo --out runs/demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for results; an earlier demo there is replaced.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for results; an earlier demo there is replaced.")] = Path(
+        "runs/demo"
+    ),
     data_dir: DataDir = None,
     seed: Annotated[int, typer.Option(help="Seed of the networks and of training.")] = 0,
     json: Json = False,
@@ -66,7 +68,7 @@ def demo(
 @app.command(epilog="Example:  spsnn train digits --set training.epochs=20 --out runs/digits")
 def train(
     config: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped configuration.")],
-    set: Annotated[list[str], typer.Option("--set", help="Override a key, e.g. --set model.delay=free.")] = [],  # noqa: A002, B006
+    set: Annotated[list[str], typer.Option("--set", help="Override a key, e.g. --set model.delay=free.")] = [],  # noqa: B006
     out: Out = None,
     data_dir: DataDir = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, bit for bit.")] = False,
@@ -78,10 +80,9 @@ def train(
 
     settings = read_config(config, set)
     out = out or Path("runs") / Path(config).stem
+    model, sets = workflow.prepare(settings, out, data_dir=data_dir, resume=resume)
     with console.training_progress(settings.training.epochs, settings.data.name) as (on_epoch, on_batch):
-        model, _, metrics, _ = workflow.train(
-            settings, out, data_dir=data_dir, resume=resume, on_epoch=on_epoch, on_batch=on_batch
-        )
+        _, metrics = workflow.train(settings, out, model, sets, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
     console.show(f"Trained {settings.data.name}; files in {out}", {"model": str(out / "model.h5"), **metrics}, json)
 
 
@@ -114,7 +115,14 @@ def map_(
 
     net, data = _open(model, "test", data_dir)
     chip, figures = workflow.map_model(
-        net, data, target=target, placement=placement, partition=partition, delay_mode=delay_mode, cores=cores, seed=seed
+        net,
+        data,
+        target=target,
+        placement=placement,
+        partition=partition,
+        delay_mode=delay_mode,
+        cores=cores,
+        seed=seed,
     )
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -123,7 +131,9 @@ def map_(
         workflow.write_json(out / "figures.json", figures)
         for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
             figure.savefig(out / f"{name}.png", dpi=150)
-    console.show(f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+    console.show(
+        f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json
+    )
 
 
 @app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")

@@ -65,9 +65,7 @@ class RunConfig:
     def as_dict(self):
         """Plain values, as written to the run's folder and the model file."""
         neuron = lambda n: None if n is None else {"kind": n.kind, **n.parameters()}  # noqa: E731
-        plain = {
-            k: asdict(getattr(self, k)) for k in ("data", "model", "space", "grid", "training", "augment")
-        }
+        plain = {k: asdict(getattr(self, k)) for k in ("data", "model", "space", "grid", "training", "augment")}
         return {**plain, "hidden": list(self.hidden), "neuron": neuron(self.neuron), "output": neuron(self.output)}
 
 
@@ -135,9 +133,7 @@ def _override(values, text):
 def build_config(values):
     """`RunConfig` from nested plain values, every key and type checked."""
     _known(values, SECTIONS, "")
-    sections = {
-        name: typed(cls, values.get(name) or {}, name) for name, cls in SECTIONS.items() if cls is not None
-    }
+    sections = {name: typed(cls, values.get(name) or {}, name) for name, cls in SECTIONS.items() if cls is not None}
     return RunConfig(
         hidden=_sizes(values.get("hidden", [45])),
         neuron=_neuron(values.get("neuron") or {}, "neuron"),

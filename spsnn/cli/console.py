@@ -59,7 +59,7 @@ def training_progress(epochs, label, done=0):
         TextColumn("[bold]{task.description}"), BarColumn(24), MofNCompleteColumn(), TextColumn("{task.fields[state]}"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=err) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task(label, total=epochs, state="")
         batches = progress.add_task("  batches", total=None, state="")
 

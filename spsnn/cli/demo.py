@@ -30,14 +30,13 @@ def run_demo(out, *, data_dir=None, seed=0):
     for name in names:
         shutil.rmtree(out / name, ignore_errors=True)
         config = read_config(name, [f"model.seed={seed}", f"training.seed={seed}"])
+        model, sets = workflow.prepare(config, out / name, data_dir=data_dir)
         with console.training_progress(config.training.epochs, name) as (on_epoch, on_batch):
-            model, history, figures, test = workflow.train(
-                config, out / name, data_dir=data_dir, on_epoch=on_epoch, on_batch=on_batch
-            )
+            history, figures = workflow.train(config, out / name, model, sets, on_epoch=on_epoch, on_batch=on_batch)
         seconds += figures["seconds_train"]
         for key in ("test_accuracy", "validation_accuracy", "parameters", "spikes_per_neuron", "seconds_train"):
             metrics[f"{name}.{key}"] = figures[key]
-        parts, chip = _sections(name, model, test, history, figures, TARGET, CORES)
+        parts, chip = _sections(name, model, sets["test"], history, figures, TARGET, CORES)
         sections += parts
         workflow.write_json(out / name / "chip.json", chip)
         metrics[f"{name}.mapped_accuracy"] = chip["mapped_accuracy"]

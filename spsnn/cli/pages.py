@@ -73,9 +73,7 @@ def _chip_figures(chip):
     shape = (target.mesh_height, target.mesh_width)
     tiles = chip.routing.core_tile
     load = chip.partition.use["neurons"]
-    cores = [
-        {"name": f"core {k}", "x": int(x), "y": int(y), "load": float(load[k])} for k, (x, y) in enumerate(tiles)
-    ]
+    cores = [{"name": f"core {k}", "x": int(x), "y": int(y), "load": float(load[k])} for k, (x, y) in enumerate(tiles)]
     links = []
     for y, x, d in zip(*np.nonzero(chip.routing.link_load), strict=True):
         dx, dy = DIRECTIONS[d]
@@ -98,8 +96,9 @@ def _chip_figures(chip):
                pictures.placement(np.array(coords), np.array(used), owner, unit="ms", target=label,
                                   hypothetical=hypothetical))  # fmt: skip
     components = {name.replace("_", " "): chip.cost[f"energy_{name}_nj"] for name in ENERGY}
+    components = {name: energy for name, energy in components.items() if energy}
     yield ("Energy of one inference.",
-           pictures.energy_bars({k: v for k, v in components.items() if v}, note=f"energies {chip.cost['energy_source']}",
+           pictures.energy_bars(components, note=f"energies {chip.cost['energy_source']}",
                                 hypothetical=hypothetical))  # fmt: skip
 
 
@@ -123,7 +122,9 @@ def chip_section(name, chip, figures, comparison):
         ("accuracy as mapped [%]", 100 * figures["mapped_accuracy"]),
     ]
     return [
-        pictures.Section(f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", rows, chip_figures(chip)),
+        pictures.Section(
+            f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", rows, chip_figures(chip)
+        ),
         pictures.Section(
             f"{name}: placement by learned coordinates against others",
             "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference.",

@@ -12,6 +12,7 @@ import yaml
 
 from spsnn import datasets, hwmap, models
 from spsnn.cli.config import DataConfig, typed
+from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import replacing
 from spsnn.training import evaluate, fit
@@ -19,6 +20,7 @@ from spsnn.training import evaluate, fit
 
 def load_split(data, split, data_dir=None):
     """One split of the data set that a `DataConfig` names."""
+    check_split(split, data.name)
     options = {**data.options, **getattr(data, split)}
     return datasets.load(data.name, split, data_dir=data_dir, **options)
 
@@ -43,24 +45,32 @@ def make_augment(config):
     return datasets.Compose(parts) if parts else None
 
 
-def train(config, out, *, data_dir=None, resume=False, on_epoch=None, on_batch=None):
+def prepare(config, out, *, data_dir=None, resume=False):
+    """Load the data, build the model and claim the folder: everything that can be refused before training.
+
+    Returns:
+        ``(model, {split: data set})``.
+    """
+    out = Path(out)
+    if (out / "checkpoint.h5").exists() and not resume:
+        raise ConfigError(f"{out} already holds a run; continue it with --resume, or choose another folder with --out")
+    sets = {split: load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}
+    model = make_model(config, sets["train"])
+    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
+    return model, sets
+
+
+def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=None):
     """Train, choose the epoch on validation, test once; write the run's folder.
 
     ``out`` gets ``config.yaml``, ``checkpoint.h5`` (after every epoch), ``model.h5``, ``history.json`` and
     ``metrics.json``, the last three at the end.
 
     Returns:
-        ``(model, history, metrics, test data set)``.
+        ``(history, metrics)``.
     """
     out = Path(out)
     started = time.perf_counter()
-    if (out / "checkpoint.h5").exists() and not resume:
-        raise ConfigError(
-            f"{out} already holds a run; continue it with --resume, or choose another folder with --out"
-        )
-    sets = {split: load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}
-    model = make_model(config, sets["train"])
-    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     provenance = {"data": asdict(config.data), "class_names": list(sets["train"].class_names)}
     history = fit(
         model,
@@ -92,7 +102,7 @@ def train(config, out, *, data_dir=None, resume=False, on_epoch=None, on_batch=N
     models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
     write_json(out / "history.json", history)
     write_json(out / "metrics.json", metrics)
-    return model, history, metrics, sets["test"]
+    return history, metrics
 
 
 def data_of(model, path):

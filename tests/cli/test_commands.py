@@ -1,0 +1,170 @@
+"""The commands as a user runs them: outputs, files, JSON, and errors of one message and exit code 2."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import spsnn
+from spsnn.cli import main
+
+
+def run(capsys, *arguments):
+    """Exit code, stdout, stderr of ``spsnn ARGUMENTS``."""
+    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
+    try:
+        main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        sys.argv = argv
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+SMALL = ("--set", "training.epochs=2", "--set", "hidden=[12]")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Folder of a short run on digits."""
+    out = tmp_path_factory.mktemp("run") / "digits"
+    argv, sys.argv = sys.argv, ["spsnn", "train", "digits", *SMALL, "--out", str(out)]
+    try:
+        with pytest.raises(SystemExit) as stop:
+            main()
+        assert not stop.value.code
+    finally:
+        sys.argv = argv
+    return out
+
+
+def test_train_writes_its_folder(trained):
+    names = {p.name for p in trained.iterdir()}
+    assert names == {"config.yaml", "checkpoint.h5", "model.h5", "history.json", "metrics.json"}
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["parameters"] == 64 * 12 + 12 * 10 + 2 * (64 + 12 + 10)
+    assert np.sum(metrics["confusion"]) == 359
+    assert np.trace(metrics["confusion"]) / 359 == pytest.approx(metrics["test_accuracy"])
+    assert len(json.loads((trained / "history.json").read_text())) == 2
+
+
+def test_train_refuses_to_overwrite_and_resumes(trained, capsys):
+    code, _, err = run(capsys, "train", "digits", *SMALL, "--out", trained)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert "already holds a run; continue it with --resume" in err
+    code, out, _ = run(capsys, "train", "digits", *SMALL, "--out", trained, "--resume", "--json")
+    assert code == 0
+    assert json.loads(out)["epochs"] == 2
+
+
+def test_evaluate_agrees_with_training(trained, capsys):
+    code, out, _ = run(capsys, "evaluate", trained / "model.h5", "--json")
+    assert code == 0
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert json.loads(out)["accuracy"] == metrics["test_accuracy"]
+    code, out, _ = run(capsys, "evaluate", trained / "checkpoint.h5", "--split", "validation", "--json")
+    assert json.loads(out)["accuracy"] == metrics["validation_accuracy"]
+
+
+def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
+    out = tmp_path / "chip"
+    code, text, _ = run(capsys, "map", trained / "model.h5", "--cores", 6, "--out", out, "--json")
+    assert code == 0
+    figures = json.loads(text)
+    assert figures["cores_used"] == 6
+    assert figures["energy_nj_per_inference"] > 0
+    assert "inherited" in figures["energy_source"]
+    assert abs(figures["mapped_accuracy"] - figures["float_accuracy"]) < 0.05
+    names = {p.name for p in out.iterdir()}
+    assert names == {"layout.json", "layout.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
+
+
+def test_map_labels_hypothetical_delays(trained, capsys):
+    code, text, _ = run(capsys, "map", trained / "model.h5", "--delay-mode", "computed", "--json")
+    assert code == 0
+    assert "hypothetical" in json.loads(text)["delay_label"].lower()
+
+
+def test_export_writes_a_layout_that_reads_back(trained, capsys, tmp_path):
+    for suffix in (".json", ".h5"):
+        file = tmp_path / f"layout{suffix}"
+        code, text, _ = run(capsys, "export", trained / "model.h5", file, "--json")
+        assert code == 0
+        assert json.loads(text)["bytes"] == file.stat().st_size
+        assert spsnn.hwmap.read_layout(file).meta["target"]["name"] == "loihi2"
+    code, _, err = run(capsys, "export", trained / "model.h5", tmp_path / "layout.txt")
+    assert code == 2
+    assert "unknown suffix '.txt'" in err
+
+
+def test_simulate_tells_the_decision_that_evaluation_counts(trained, capsys, tmp_path):
+    picture = tmp_path / "raster.png"
+    code, text, _ = run(capsys, "simulate", trained / "model.h5", "--sample", 5, "--raster", picture, "--json")
+    assert code == 0
+    shown = json.loads(text)
+    model = spsnn.load(trained / "model.h5")
+    data = spsnn.datasets.load("digits", "test", **model.provenance["data"]["options"])
+    logits = model(data.events[5]).logits[0].detach().numpy()
+    assert np.allclose(shown["logits"], logits, atol=1e-5)
+    assert shown["decision"] == data.class_names[logits.argmax()]
+    assert shown["spikes_input"] == data.events[5].n_events == len(shown["trains"]["input"]["times_ms"])
+    assert picture.stat().st_size > 5000
+    for arguments, words in (
+        (("--sample", 99999), "--sample must lie in [0, 359)"),
+        (("--raster", tmp_path / "r.docx"), ".png, .svg or .pdf"),
+        (("--raster", tmp_path / "absent" / "r.png"), "No such file"),
+        (("--split", "tets"), "split must be one of"),
+    ):
+        code, _, err = run(capsys, "simulate", trained / "model.h5", *arguments)
+        assert code == 2
+        assert words in err
+
+
+def test_report_is_one_page(trained, capsys):
+    code, text, _ = run(capsys, "report", trained, "--cores", 4, "--json")
+    assert code == 0
+    page = Path(json.loads(text)["report"]).read_text()
+    assert "Loihi 2" in page
+    assert page.count("<svg") + page.count("data:image/png") >= 7
+    code, _, err = run(capsys, "report", trained.parent)
+    assert code == 2
+    assert "no finished run" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "digitz"), "no configuration file digitz; shipped ones"),
+        (("train", "digits", "--set", "training.epoch=1"), "did you mean 'epochs'"),
+        (("train", "digits", "--set", "data.name=digit", "--out", "/nonexistent/x"), "no data set 'digit'"),
+        (("evaluate", "absent.h5"), "no file absent.h5"),
+        (("map", "absent.h5"), "no file absent.h5"),
+    ],
+)
+def test_errors_are_one_message_and_exit_code_two(capsys, arguments, words):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(capsys):
+    with pytest.raises(spsnn.ModelFileError):
+        run(capsys, "--debug", "evaluate", "absent.h5")
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report"])
+def test_help_shows_an_example(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0
+    assert f"spsnn {command}" in out.split("Example:")[1]
+
+
+def test_version(capsys):
+    assert run(capsys, "--version")[1].strip() == spsnn.__version__
