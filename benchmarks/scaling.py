@@ -65,7 +65,7 @@ def main():
         "T, 8,000 spikes": [case(8000, t, r, repeats) for r in (False, True) for t in (125, 250, 500, 1000)],
     }
     text = (
-        f"{PRE} -> {POST} LIF, delays uniform up to {DELAY} steps, `round`, EventProp, float32, batch {SAMPLES}; median "
+        f"{PRE} -> {POST} LIF, delays uniform up to {DELAY} steps, `round`, EventProp, batch {SAMPLES}, median "
         f"of {repeats}. A synaptic event is one spike at one synapse; the floor is one read-modify-write per event "
         "forward and two reads per event backward (one gradient for the current, one for the potential)."
     )

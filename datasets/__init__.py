@@ -1,0 +1,35 @@
+"""Spike data sets, encodings and transforms; every loader yields a `SpikeBatch`."""
+
+from spsnn.datasets.base import EventSet, batches
+from spsnn.datasets.digits import Digits, stratified_split
+from spsnn.datasets.encodings import encode_rate, encode_ttfs
+from spsnn.datasets.heidelberg import SHD, SSC
+from spsnn.datasets.registry import DATASETS, load
+from spsnn.datasets.tonic_events import from_tonic
+from spsnn.datasets.transforms import ChannelShift, Compose, DropEvents, GroupChannels, Jitter, TimeBin
+from spsnn.datasets.yinyang import YinYang, yin_yang_class, yin_yang_points
+from spsnn.kernels.events import SpikeBatch
+
+__all__ = [
+    "DATASETS",
+    "SHD",
+    "SSC",
+    "ChannelShift",
+    "Compose",
+    "Digits",
+    "DropEvents",
+    "EventSet",
+    "GroupChannels",
+    "Jitter",
+    "SpikeBatch",
+    "TimeBin",
+    "YinYang",
+    "batches",
+    "encode_rate",
+    "encode_ttfs",
+    "from_tonic",
+    "load",
+    "stratified_split",
+    "yin_yang_class",
+    "yin_yang_points",
+]

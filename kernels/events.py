@@ -9,9 +9,9 @@ import numpy as np
 from spsnn.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpikeBatch:
-    """Spikes of ``B`` samples, sorted by sample, then time, then unit.
+    """Spikes of ``B`` samples, sorted by sample, then time; `from_samples` also sorts ties by unit.
 
     Sample ``b`` owns the events ``offsets[b]:offsets[b + 1]``.  A sample may have no event.
 
@@ -48,7 +48,12 @@ class SpikeBatch:
         put("n_units", int(self.n_units))
         put("duration", float(self.duration))
         if self.labels is not None:
-            put("labels", np.ascontiguousarray(self.labels, dtype=np.int64))
+            raw_labels = np.asarray(self.labels)
+            if raw_labels.ndim != 1 or (raw_labels.size and not np.issubdtype(raw_labels.dtype, np.integer)):
+                raise DataError(
+                    f"labels must be a vector of integers, got shape {raw_labels.shape}, dtype {raw_labels.dtype}"
+                )
+            put("labels", np.ascontiguousarray(raw_labels, dtype=np.int64))
         self._validate(raw_units)
 
     def _validate(self, raw_units):
@@ -56,11 +61,11 @@ class SpikeBatch:
         if t.ndim != 1 or u.ndim != 1 or t.shape != u.shape:
             raise DataError(f"times and units must be two vectors of one length, got {t.shape} and {u.shape}")
         if o.ndim != 1 or len(o) < 1 or o[0] != 0 or o[-1] != len(t) or np.any(np.diff(o) < 0):
-            raise DataError(
-                f"offsets must rise from 0 to the number of events ({len(t)}), got {o[:3]} ... {o[-1:]}"
-            )
+            raise DataError(f"offsets must rise from 0 to the number of events ({len(t)}), got {o[:3]} ... {o[-1:]}")
         if self.labels is not None and len(self.labels) != len(o) - 1:
             raise DataError(f"{len(o) - 1} samples need as many labels, got {len(self.labels)}")
+        if self.n_units < 1:
+            raise DataError(f"n_units must be at least 1, got {self.n_units}")
         if not self.duration > 0 or not np.isfinite(self.duration):
             raise DataError(f"duration must be a positive number of ms, got {self.duration}")
         if not len(t):
@@ -79,7 +84,7 @@ class SpikeBatch:
             raise DataError(
                 f"units must lie in [0, {self.n_units}), got {raw_units[k]} at event {k} (sample {self.sample_of(k)})"
             )
-        step_back = np.diff(t) < 0
+        step_back = t[1:] < t[:-1]
         starts = o[1:-1]
         step_back[starts[(starts > 0) & (starts < len(t))] - 1] = False
         if step_back.any():
@@ -124,7 +129,10 @@ class SpikeBatch:
         )
 
     def __getitem__(self, index):
-        """Batch of the chosen samples: an integer, a slice, or an array of integers or booleans."""
+        """Batch of the chosen samples: an integer, a slice, or an array of integers or booleans.
+
+        A run of neighbouring samples shares memory with this batch.
+        """
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"sample {index} of a batch of {len(self)}")
@@ -132,17 +140,23 @@ class SpikeBatch:
         rows = np.atleast_1d(np.arange(len(self))[index])
         counts = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        take = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
+        if len(rows) and (np.diff(rows) == 1).all():
+            take = slice(self.offsets[rows[0]], self.offsets[rows[-1] + 1])
+        else:
+            take = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
         labels = None if self.labels is None else self.labels[rows]
         return SpikeBatch(self.times[take], self.units[take], offsets, self.n_units, self.duration, labels)
 
     def n_steps(self, dt):
         """Number of grid steps of size ``dt`` (ms) that cover the window."""
+        if not (dt > 0 and np.isfinite(dt)):
+            raise DataError(f"dt must be a positive number of ms, got {dt}")
         return int(np.ceil(self.duration / dt - 1e-6))
 
     def steps(self, dt):
         """Grid step of each event, int32 ``[E]``: the nearest step, at most the window's last."""
-        return np.minimum(np.rint(self.times / dt), self.n_steps(dt) - 1).astype(np.int32)
+        last = self.n_steps(dt) - 1
+        return np.minimum(np.rint(self.times / dt), last).astype(np.int32)
 
     def to_dense(self, dt):
         """Spike counts on the grid, float32 ``[B, T, n_units]``, with ``T = n_steps(dt)``."""

@@ -1,0 +1,192 @@
+"""Transforms of spike trains: callables ``transform(batch, rng=None) -> SpikeBatch``.
+
+Samples, their order and their labels stay; every result is a valid batch, sorted and inside the window.
+Random transforms take a ``numpy.random.Generator`` (or a seed) at the call; None takes fresh entropy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spsnn.datasets._order import latest, sort_events
+from spsnn.errors import ConfigError, DataError
+from spsnn.kernels.events import SpikeBatch
+
+
+def _sample_index(batch):
+    return np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
+
+
+def _keep(batch, mask, units=None):
+    """The events under ``mask``, with ``units`` in place of the batch's own if given."""
+    kept = np.concatenate([[0], np.cumsum(mask)])
+    units = batch.units if units is None else units
+    return SpikeBatch(batch.times[mask], units[mask], kept[batch.offsets], batch.n_units, batch.duration, batch.labels)
+
+
+def _require(ok, rule, value):
+    if not ok:
+        raise ConfigError(f"{rule}, got {value!r}")
+
+
+def _is_number(value):
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _is_whole(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class GroupChannels:
+    """Join neighbouring channels into ``n`` groups of equal size: ``unit -> unit // (n_units / n)``.
+
+    Attributes:
+        n: number of groups; must divide the number of channels (700 -> 140 joins five at a time).
+
+    Raises:
+        ConfigError: if ``n`` does not divide the channels.
+    """
+
+    n: int
+
+    def __post_init__(self):
+        _require(_is_whole(self.n) and self.n >= 1, "GroupChannels: n must be a positive integer", self.n)
+
+    def __call__(self, batch, rng=None):
+        _require(batch.n_units % self.n == 0, f"GroupChannels: n must divide the {batch.n_units} channels", self.n)
+        units = batch.units // (batch.n_units // self.n)
+        return SpikeBatch(batch.times, units, batch.offsets, self.n, batch.duration, batch.labels)
+
+
+@dataclass(frozen=True)
+class TimeBin:
+    """Snap spikes to the grid: ``t -> dt * min(round(t / dt), T - 1)`` with ``T = ceil(duration / dt)``.
+
+    This is the rule of `SpikeBatch.steps`, so the dense form at ``dt`` stays the same (without ``merge``).
+
+    Attributes:
+        dt: step, ms.
+        merge: keep one of several spikes of a channel in one step.
+
+    Raises:
+        ConfigError: if ``dt`` is not a positive number.
+        DataError: if the window holds more steps than a 64-bit key can number.
+    """
+
+    dt: float
+    merge: bool = False
+
+    def __post_init__(self):
+        ok = _is_number(self.dt) and 0 < self.dt < np.inf
+        _require(ok, "TimeBin: dt must be a positive number of ms", self.dt)
+
+    def __call__(self, batch, rng=None):
+        n_steps, n_units = batch.n_steps(self.dt), batch.n_units
+        if len(batch) * n_steps * n_units >= 2**63:
+            raise DataError(
+                f"TimeBin: {len(batch)} samples x {n_steps} steps x {n_units} channels is too fine a grid; "
+                "use a larger dt or fewer samples at a time"
+            )
+        key = (_sample_index(batch) * n_steps + batch.steps(self.dt)) * n_units + batch.units
+        # Snapping keeps the order of times, so only ties are out of order.
+        key.sort(kind="stable")
+        if self.merge and len(key):
+            key = key[np.concatenate([[True], key[1:] != key[:-1]])]
+        offsets = np.searchsorted(key, np.arange(len(batch) + 1) * (n_steps * n_units))
+        times = (key // n_units % n_steps).astype(np.float32) * np.float32(self.dt)
+        times = np.minimum(times, latest(batch.duration))
+        return SpikeBatch(times, key % n_units, offsets, n_units, batch.duration, batch.labels)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Move each spike by ``N(0, std^2)``; spikes that leave the window stop at its edge, none is lost.
+
+    Attributes:
+        std: standard deviation, ms.
+
+    Raises:
+        ConfigError: if ``std`` is negative or not a number.
+    """
+
+    std: float
+
+    def __post_init__(self):
+        _require(_is_number(self.std) and 0 <= self.std < np.inf, "Jitter: std must be a number >= 0 (ms)", self.std)
+
+    def __call__(self, batch, rng=None):
+        noise = np.random.default_rng(rng).standard_normal(batch.n_events, np.float32)
+        times = np.clip(batch.times + np.float32(self.std) * noise, 0, latest(batch.duration))
+        times, units = sort_events(times, batch.units, batch.offsets)
+        return SpikeBatch(times, units, batch.offsets, batch.n_units, batch.duration, batch.labels)
+
+
+@dataclass(frozen=True)
+class ChannelShift:
+    """Move all spikes of a sample by one number of channels, ``s ~ U{-max_shift, ..., max_shift}``.
+
+    Spikes that leave the channel range are dropped.
+
+    Attributes:
+        max_shift: largest shift, channels.
+
+    Raises:
+        ConfigError: if ``max_shift`` is not an integer of at least 0.
+    """
+
+    max_shift: int
+
+    def __post_init__(self):
+        ok = _is_whole(self.max_shift) and self.max_shift >= 0
+        _require(ok, "ChannelShift: max_shift must be an integer >= 0", self.max_shift)
+
+    def __call__(self, batch, rng=None):
+        shift = np.random.default_rng(rng).integers(-self.max_shift, self.max_shift + 1, len(batch))
+        units = batch.units + np.repeat(shift, np.diff(batch.offsets))
+        return _keep(batch, (units >= 0) & (units < batch.n_units), units)
+
+
+@dataclass(frozen=True)
+class DropEvents:
+    """Drop each spike with probability ``p``, independently.
+
+    Attributes:
+        p: probability, in [0, 1].
+
+    Raises:
+        ConfigError: if ``p`` is not a probability.
+    """
+
+    p: float
+
+    def __post_init__(self):
+        _require(_is_number(self.p) and 0 <= self.p <= 1, "DropEvents: p must lie in [0, 1]", self.p)
+
+    def __call__(self, batch, rng=None):
+        return _keep(batch, np.random.default_rng(rng).random(batch.n_events) >= self.p)
+
+
+class Compose:
+    """Apply transforms one after the other; all draw from the same generator.
+
+    Args:
+        transforms: callables ``(batch, rng) -> SpikeBatch``.
+
+    Raises:
+        ConfigError: if one of them cannot be called.
+    """
+
+    def __init__(self, transforms):
+        self.transforms = tuple(transforms)
+        for t in self.transforms:
+            _require(callable(t), "Compose: every transform must be callable", t)
+
+    def __call__(self, batch, rng=None):
+        rng = np.random.default_rng(rng)
+        for transform in self.transforms:
+            batch = transform(batch, rng)
+        return batch
+
+    def __repr__(self):
+        return f"Compose({list(self.transforms)!r})"
