@@ -1,0 +1,1 @@
+"""Hardware profiles, one TOML file each, every number with its provenance and source."""

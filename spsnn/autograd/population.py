@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.arrivals import arrivals
-from spsnn.autograd.projection import presynaptic_factors, pull_back, spread
+from spsnn.autograd.projection import check_synapses, presynaptic_factors, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu import population as kernel
@@ -163,15 +163,18 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     Raises:
         ConfigError: on shapes that do not fit or delays that are negative or not finite.
     """
+    if not inputs:
+        raise ConfigError("a population needs at least one input projection")
     tensors, sources = [], []
+    n_post = inputs[0][1].shape[-1]
     for spikes, weight, delay in inputs:
-        _check(weight, delay, spikes.shape[2])
+        check_synapses(weight, delay, spikes.shape[2], n_post)
         if spikes.shape[:2] != inputs[0][0].shape[:2]:
             raise ConfigError(f"inputs differ in batch or steps: {inputs[0][0].shape[:2]} and {spikes.shape[:2]}")
         tensors += [weight, delay, spikes.dense]
         sources.append(spikes)
     if recurrent is not None:
-        _check(*recurrent, tensors[0].shape[1])
+        check_synapses(*recurrent, n_post, n_post)
         tensors += [*recurrent, None]
     call = _Call(neuron, grid, sources, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
@@ -190,16 +193,3 @@ def _active(spikes, potential, grid, neuron):
         return potential != potential.dtype.type(kernel.HELD)
     reach = (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope
     return np.abs(potential - neuron.threshold) < reach
-
-
-def _check(weight, delay, n_pre):
-    if weight.shape != delay.shape or weight.ndim != 2 or weight.shape[0] != n_pre:
-        raise ConfigError(
-            f"weight and delay must both be [pre, post] with {n_pre} presynaptic neurons, "
-            f"got {tuple(weight.shape)} and {tuple(delay.shape)}"
-        )
-    low = float(delay.detach().min())
-    if not torch.isfinite(delay).all() or low < 0:
-        raise ConfigError(f"delays must be finite and not negative, got a least delay of {low} ms")
-    if not torch.isfinite(weight).all():
-        raise ConfigError("weights must be finite; lower the learning rate or clip gradients")

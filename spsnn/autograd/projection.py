@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+import torch
 
+from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
 
 
@@ -54,3 +56,18 @@ def pull_back(spikes, weight, arrivals, grad_0, grad_1, eventprop, with_spikes):
 
 def _matrix(weight, like):
     return np.ascontiguousarray(weight.T, dtype=like.dtype)
+
+
+def check_synapses(weight, delay, n_pre, n_post):
+    """Refuse weights and delays that are not both finite ``[n_pre, n_post]``, or negative delays: the kernels do not
+    check bounds."""
+    if weight.shape != delay.shape or tuple(weight.shape) != (n_pre, n_post):
+        raise ConfigError(
+            f"weight and delay must both be [pre, post] with {n_pre} presynaptic and {n_post} postsynaptic neurons, "
+            f"got {tuple(weight.shape)} and {tuple(delay.shape)}"
+        )
+    low = float(delay.detach().min())
+    if not torch.isfinite(delay).all() or low < 0:
+        raise ConfigError(f"delays must be finite and not negative, got a least delay of {low} ms")
+    if not torch.isfinite(weight).all():
+        raise ConfigError("weights must be finite; lower the learning rate or clip gradients")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.arrivals import Arrivals
-from spsnn.autograd.projection import pull_back, spread
+from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 
 
@@ -46,7 +46,11 @@ def delayed_current(spikes, weight, delay, dt):
     Returns:
         ``[B, T, J]``.  The gradient of the delay is that of the linearly interpolated signal,
         ``dL/dd = w sum_k (g[a + 1] - g[a - 1]) / (2 dt)`` with ``g = dL/dx`` at the arrivals ``a``.
+
+    Raises:
+        ConfigError: on shapes that do not fit, values that are not finite, or negative delays.
     """
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
+    check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
     return _Delayed.apply(spikes, dt, weight, delay, spikes.dense)

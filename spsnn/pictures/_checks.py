@@ -1,4 +1,4 @@
-"""Checks of plain arrays that several pictures share, and the projection of points to the plane."""
+"""Checks of plain arrays that several pictures share, projection to principal axes and slots on a tile."""
 
 from __future__ import annotations
 
@@ -47,3 +47,21 @@ def principal(points, n):
     axes = axes * np.where(axes[np.arange(n), largest] < 0, -1.0, 1.0)[:, None]
     total = scale.sum()
     return centred @ axes.T, scale[:n] / total if total > 0 else np.zeros(n)
+
+
+def tile_slots(place):
+    """Slots of things that share a tile, side by side in rows of ``ceil(sqrt(most on one tile))``.
+
+    Args:
+        place: tile of each thing ``[N, 2]``.
+
+    Returns:
+        ``(slot [N, 2], per_row)``: column and row inside the tile, in order of appearance.
+    """
+    _, tile, share = np.unique(place, axis=0, return_inverse=True, return_counts=True)
+    tile = tile.ravel()
+    order = np.argsort(tile, kind="stable")
+    rank = np.empty(len(tile), int)
+    rank[order] = np.arange(len(tile)) - np.repeat(np.cumsum(share) - share, share)
+    per_row = int(np.ceil(np.sqrt(share.max())))
+    return np.column_stack([rank % per_row, rank // per_row]), per_row

@@ -9,9 +9,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from spsnn.errors import DataError
-from spsnn.pictures._checks import numbers
+from spsnn.pictures._checks import numbers, tile_slots
 from spsnn.pictures._style import (
     BLUES,
+    INK,
     MUTED,
     ORANGES,
     PAPER,
@@ -121,16 +122,9 @@ def _field(items, keys, what, limits):
 
 def _draw_cores(ax, cores, place, load, cell):
     """One square per core; several on a tile share it in rows of ``ceil(sqrt(most))``."""
-    _, tile, share = np.unique(place, axis=0, return_inverse=True, return_counts=True)
-    tile = tile.ravel()
-    per_row = int(np.ceil(np.sqrt(share.max())))
+    within, per_row = tile_slots(place)
     side = _TILE / per_row
-    rank = np.zeros(len(tile), int)
-    seen = np.zeros(len(share), int)
-    for k, t in enumerate(tile):
-        rank[k] = seen[t]
-        seen[t] += 1
-    corner = place - _TILE / 2 + side * np.column_stack([rank % per_row, rank // per_row])
+    corner = place - _TILE / 2 + side * within
     gap = 0.06 * side if per_row > 1 else 0.0
     squares = [Rectangle(xy + gap / 2, side - gap, side - gap) for xy in corner]
     drawn = PatchCollection(squares, cmap=BLUES, norm=_norm(load), edgecolor="none", zorder=2, label="cores")
@@ -142,10 +136,10 @@ def _draw_cores(ax, cores, place, load, cell):
             name = plain(core.get("name", ""))
             size = min(8.0, room / (0.68 * max(len(name), 1)))
             if size >= 4:
-                dark = drawn.norm(value) > 0.45
+                dark = drawn.norm(value) > 0.5
                 ax.text(
                     *(xy + side / 2), name, ha="center", va="center", fontsize=size, zorder=4,
-                    color="#ffffff" if dark else "#14213d",
+                    color="#ffffff" if dark else INK,
                 )  # fmt: skip
     return drawn
 

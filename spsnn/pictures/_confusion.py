@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from spsnn.errors import DataError
 from spsnn.pictures._checks import numbers
-from spsnn.pictures._style import BLUES, RULE, colour_bar, count, new_figure, plain, styled
+from spsnn.pictures._style import BLUES, INK, RULE, colour_bar, count, new_figure, plain, styled
 
 
 @styled
@@ -49,10 +49,10 @@ def confusion(matrix, class_names=None, *, title=None):
     figure, ax = new_figure(side + 1.0, side + 0.45, title or "Confusion matrix", alt, nrows=1)
     image = ax.imshow(np.ma.masked_equal(share, 0), cmap=BLUES, vmin=0, vmax=1)
     for i, j in zip(*np.nonzero(counts), strict=True):
-        dark = share[i, j] > 0.45
+        dark = share[i, j] > 0.5
         ax.text(
             j, i, f"{counts[i, j]:.0f}", ha="center", va="center", fontsize=size,
-            color="#ffffff" if dark else "#14213d", fontweight="bold" if i == j else "normal",
+            color="#ffffff" if dark else INK, fontweight="bold" if i == j else "normal",
         )  # fmt: skip
     long = max(len(name) for name in names) > (3 if n > 12 else 6)
     turn = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if long else {}

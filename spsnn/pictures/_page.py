@@ -66,7 +66,7 @@ figure{margin:0;min-width:0;flex:1 1 auto}
 figure svg,figure img{display:block;width:100%;height:auto;margin:0 auto}
 figure svg text{font-family:var(--sans)!important}
 figure .sheet{background:#fff;border-radius:8px;padding:.4rem}
-figcaption{color:var(--muted);font-size:.88rem;line-height:1.5;margin:.5rem auto 0;max-width:46rem}
+figcaption{color:var(--muted);font-size:.88rem;line-height:1.5;margin:.5rem 0 0;max-width:46rem}
 footer{padding-bottom:3rem;color:var(--muted);font-size:.85rem}
 footer dl{display:flex;flex-wrap:wrap;gap:.3rem 1.8rem;margin:0;padding-top:1.1rem;border-top:1px solid var(--rule)}
 footer dl div{display:flex;gap:.45rem;min-width:0}

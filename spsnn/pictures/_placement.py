@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from spsnn.errors import DataError
-from spsnn.pictures._checks import numbers, principal
+from spsnn.pictures._checks import numbers, principal, tile_slots
 from spsnn.pictures._style import badge, colour, count, legend_below, new_figure, plain, styled
 
 # markers with room for a number; their count has no factor in common with the palette's
@@ -109,15 +109,5 @@ def _order_kept(coords, mesh):
 
 def _spread(mesh):
     """Cores that share a tile, side by side within it."""
-    _, tile, share = np.unique(mesh, axis=0, return_inverse=True, return_counts=True)
-    tile = tile.ravel()
-    per_row = int(np.ceil(np.sqrt(share.max())))
-    if per_row == 1:
-        return mesh
-    rank = np.zeros(len(mesh), int)
-    seen = np.zeros(len(share), int)
-    for k, t in enumerate(tile):
-        rank[k] = seen[t]
-        seen[t] += 1
-    offset = (np.column_stack([rank % per_row, rank // per_row]) - (per_row - 1) / 2) / per_row
-    return mesh + 0.7 * offset
+    within, per_row = tile_slots(mesh)
+    return mesh + 0.7 * (within - (per_row - 1) / 2) / per_row

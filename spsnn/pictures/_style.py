@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import matplotlib
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 
 # The report replaces these exact colours by CSS variables, which is how vector pictures follow a dark scheme.
@@ -23,8 +23,9 @@ ALARM = "#c2410c"
 # Above this many marks a panel is drawn as pixels inside the vector picture, which keeps files small.
 DENSE = 3000
 
-BLUES = LinearSegmentedColormap.from_list("spsnn_blues", ["#edf3f9", "#a9cbe4", "#4a94c8", "#0a5a94", "#06305c"])
-ORANGES = LinearSegmentedColormap.from_list("spsnn_oranges", ["#f6d3a8", "#f0984a", "#d55e00", "#8a2f00"])
+# Strength is opacity, so that a weak cell fades into the page, be it light or dark.
+BLUES = LinearSegmentedColormap.from_list("spsnn_blues", [to_rgba("#2b8ccc", 0.1), to_rgba("#1668a8", 1.0)])
+ORANGES = LinearSegmentedColormap.from_list("spsnn_oranges", [to_rgba("#e69138", 0.35), to_rgba("#d55e00", 1.0)])
 
 _RC = {
     "font.family": ["DejaVu Sans"],

@@ -113,9 +113,9 @@ def _section(k, section, budget):
         parts.append('<div class="flow">')
         parts.append(_table(section) if section.table else "")
         for j, (caption, figure) in enumerate(section.figures, 1):
-            # 96 pixels an inch is the natural size; a little less may stand beside a neighbour, a little more fills a row
+            # 96 pixels an inch is natural size: a little less to stand beside a neighbour, a little more to fill a row
             inches = figure.get_figwidth()
-            size = f"flex-basis:{88 * inches:.0f}px;max-width:{112 * inches:.0f}px"
+            size = f"flex-basis:{78 * inches:.0f}px;max-width:{112 * inches:.0f}px"
             alt = figure.get_label() or str(caption)
             picture = to_markup(figure, alt, f"f{k}-{j}-", budget)
             parts.append(f'<figure style="{size}">{picture}<figcaption>{_text(caption)}</figcaption></figure>')

@@ -48,9 +48,7 @@ def test_baselines_start_from_the_same_delays_and_weights():
 
 @pytest.mark.parametrize("readout", ["spike_count", "first_spike", "max_membrane", "mean_membrane"])
 def test_every_readout_trains_every_parameter(readout):
-    model = SpSNN(
-        [4, 20, 3], readout=readout, weight_mean=4.0, weight_gain=2.0, recurrent=True, position_scale=2.0
-    )
+    model = SpSNN([4, 20, 3], readout=readout, weight_mean=4.0, weight_gain=2.0, recurrent=True, position_scale=2.0)
     out = model(batch())
     assert out.logits.shape == (6, 3)
     assert (out.first_spike is not None) == (readout == "first_spike")

@@ -42,7 +42,9 @@ def test_a_delay_beyond_the_maximum_is_an_error_or_a_reported_clip():
         place(s, [[0.0, 0.0]], [[9.0, 0.0], [1.0, 0.0]])
         return s
 
-    with pytest.raises(CapacityError, match=r"1 of 2 delays exceed max_delay=5.0 ms \(longest 9 ms\).*on_exceed='clip'"):
+    with pytest.raises(
+        CapacityError, match=r"1 of 2 delays exceed max_delay=5.0 ms \(longest 9 ms\).*on_exceed='clip'"
+    ):
         made("error").delays()
     clipped = made("clip")
     assert clipped.delays().tolist()[0] == pytest.approx([5.0, 1.0], abs=1e-3)

@@ -74,7 +74,13 @@ def test_resume_continues_bit_for_bit(tmp_path):
     path = tmp_path / "run.h5"
     with pytest.raises(Stop):
         spsnn.fit(
-            make(recurrent=True, learn_alpha=True), TRAIN, VALID, config, augment=augment, checkpoint=path, on_epoch=stop
+            make(recurrent=True, learn_alpha=True),
+            TRAIN,
+            VALID,
+            config,
+            augment=augment,
+            checkpoint=path,
+            on_epoch=stop,
         )
     rest = make(recurrent=True, learn_alpha=True, seed=1)
     history = spsnn.fit(rest, TRAIN, VALID, config, augment=augment, checkpoint=path, resume=True)
@@ -150,7 +156,9 @@ def test_rate_target_pulls_the_rate():
 
 
 def test_learning_rates_go_where_they_belong():
-    groups = make_optimizer(make(learn_alpha=True), TrainingConfig(lr=0.1, position_lr=0.7, weight_decay=0.01)).param_groups
+    groups = make_optimizer(
+        make(learn_alpha=True), TrainingConfig(lr=0.1, position_lr=0.7, weight_decay=0.01)
+    ).param_groups
     sizes = [(sum(p.numel() for p in g["params"]), g["lr"], g["weight_decay"]) for g in groups]
     assert sizes == [(2 * 12 + 12 * 2, 0.1, 0.01), (2 * (2 + 12 + 2), 0.7, 0.0), (2, 0.1, 0.0)]
     free = make_optimizer(make(delay="free"), TrainingConfig(lr=0.1)).param_groups

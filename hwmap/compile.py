@@ -1,0 +1,256 @@
+"""From a trained network to a placed, routed and costed chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spsnn.errors import ConfigError, ExportError
+from spsnn.hwmap import delays as delay_modes
+from spsnn.hwmap import layout as layouts
+from spsnn.hwmap.cost import cost
+from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.partition import partition as assign_cores
+from spsnn.hwmap.place import METHODS as PLACEMENTS
+from spsnn.hwmap.place import place
+from spsnn.hwmap.quantise import delay_error, quantise, weight_error
+from spsnn.hwmap.resources import LIMITS
+from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.target import load_target
+
+EXPORTS = {".json": layouts.write_json, ".h5": layouts.write_hdf5, ".hdf5": layouts.write_hdf5}
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A network mapped on a target.
+
+    Attributes:
+        network: what was mapped.
+        target: ``Target``.
+        options: ``seed``, ``partition``, ``placement`` and ``delay_mode`` of ``compile``.
+        integers: ``Quantised``: integer weights, realised delay steps, scales.
+        flat: ``Flat``: the common numbering of neurons.
+        partition: ``Partition``: neurons to cores.
+        slots: place of every core ``[n_cores]``.
+        routing: ``Routing``: routes and link loads.
+        cost: energy, latency and counts of one inference.
+        bits: ``DelayBits`` that the delay mode adds.
+        extra: what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or ``residuals`` (hop).
+    """
+
+    network: object
+    target: object
+    options: dict
+    integers: object
+    flat: Flat
+    partition: object
+    slots: np.ndarray
+    routing: object
+    cost: dict
+    bits: object
+    extra: dict = field(default_factory=dict)
+
+    @property
+    def quantised(self):
+        """The network with weights and delays as the chip would realise them; run it to measure accuracy."""
+        return self.integers.network
+
+    @property
+    def delay_mode(self):
+        """``stored``, ``computed`` or ``hop``."""
+        return self.options["delay_mode"]
+
+    @property
+    def hypothetical(self):
+        """True if no such chip realises delays this way."""
+        return self.target.hypothetical(self.delay_mode)
+
+    def core_of(self, population):
+        """Core of every neuron of a population ``[size]``; -1 for input units."""
+        return self.partition.core[self.flat.members(population)]
+
+    def tile_of(self, population):
+        """Tile ``(x, y)`` of every neuron of a population ``[size, 2]``; the port for input units."""
+        core = self.core_of(population)
+        return np.where((core < 0)[:, None], np.array(self.target.port), self.routing.core_tile[core])
+
+    def report(self):
+        """All figures of the mapping in one flat dict that JSON can hold; units are in the key names."""
+        network, target, use = self.network, self.target, self.partition.use
+        axons_in, neurons = int(use["axons_in"].sum()), int(use["neurons"].sum())
+        synapses = sum(p.n_synapses for p in network.projections)
+        out = {
+            "network": network.name,
+            "target": target.name,
+            "target_title": target.title,
+            "delay_mode": self.delay_mode,
+            "delay_label": target.delay_label(self.delay_mode),
+            "hypothetical": self.hypothetical,
+            "partition": self.options["partition"],
+            "placement": self.options["placement"],
+            "seed": self.options["seed"],
+            "routing": "multicast" if target.multicast else "unicast",
+            "neurons_on_chip": neurons,
+            "input_units": int(self.flat.is_input.sum()),
+            "synapses": synapses,
+            "cores_used": self.partition.n_cores,
+            "cores_total": target.n_cores,
+            "tiles_used": len(np.unique(self.routing.core_tile, axis=0)),
+            "tiles_total": target.mesh_width * target.mesh_height,
+            "repair_moves": self.partition.moves,
+            "fan_in_max": int(self.flat.fan_in.max(initial=0)),
+            "synapse_memory_total_bits": int(use["synapse_memory_bits"].sum()),
+            "delay_storage_bits": self.bits.per_synapse * synapses
+            + self.bits.per_neuron * neurons
+            + self.bits.per_axon * axons_in,
+            "delay_bits_per_synapse": self.bits.per_synapse,
+            "delay_bits_per_neuron": self.bits.per_neuron,
+            "delay_bits_per_axon": self.bits.per_axon,
+            "weight_bits": target.weight_bits,
+        }
+        for name, limit in LIMITS.items():
+            share = use[name] / getattr(target, limit)
+            out[f"utilisation_{name}_max"] = float(share.max())
+            out[f"utilisation_{name}_mean"] = float(share.mean())
+        laws = self.extra.get("laws")
+        if laws:
+            out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
+        out |= delay_error(network, self.integers.delays, self.integers.clipped)
+        out["delays_clipped"] = int(sum(c.sum() for c in self.integers.clipped))
+        out |= weight_error(network, self.integers)
+        return out | self.cost
+
+    def layout(self):
+        """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
+        return layouts.from_chip(self)
+
+    def export(self, path):
+        """Write the layout; the suffix chooses the format.
+
+        Raises:
+            ExportError: unknown suffix (names the known ones), or the file cannot be written.
+        """
+        write = EXPORTS.get(Path(path).suffix.lower())
+        if write is None:
+            raise ExportError(
+                f"layout {str(path)!r} has an unknown suffix {Path(path).suffix!r}; known: {', '.join(EXPORTS)}"
+            )
+        write(self.layout(), path)
+
+
+def compile(
+    network, target="loihi2", *, seed=0, partition="mtkahypar", placement="learned", delay_mode="stored", cores=None
+):
+    """Map a trained network on a chip: quantise, partition, place, route, cost.
+
+    Args:
+        network: ``spsnn.graph.Network`` with measured rates.
+        target: name of a packaged target, path of a TOML file, or ``Target``.
+        seed: of the partitioner and of random placement.
+        partition: ``mtkahypar`` or ``geometric``.
+        placement: ``learned``, ``random`` or ``row_major``.
+        delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
+            ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
+        cores: number of cores to spread over; None takes the smallest number found to fit.
+
+    Returns:
+        Chip.
+
+    Raises:
+        ConfigError: unknown option, or one that needs coordinates the network lacks.
+        DataError: the network has no measured rates.
+        CapacityError: the network does not fit.
+    """
+    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
+
+
+def compare_placements(
+    network, target="loihi2", seeds=range(5), *, partition="mtkahypar", delay_mode="stored", cores=None
+):
+    """Learned placement against random and row-major, paired: one partition for each seed, placed three ways.
+
+    Returns:
+        list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
+        ``hypothetical``, ``cores_used``, ``hops_per_inference`` (spike-weighted), ``hops_per_message``,
+        ``link_load_max``, ``energy_nj_per_inference``, ``energy_dynamic_nj_per_inference``,
+        ``latency_us_per_inference``, ``energy_source``, ``activity_source``.
+    """
+    seeds = list(seeds)
+    if not seeds:
+        raise ConfigError("compare_placements needs at least one seed, got none")
+    rows = []
+    for seed in seeds:
+        mapper = _Mapper(network, target, seed, partition, delay_mode, cores)
+        for placement in PLACEMENTS:
+            report = mapper.chip(placement).report()
+            rows.append({name: report[name] for name in _COMPARED})
+    return rows
+
+
+_COMPARED = (
+    "placement",
+    "seed",
+    "target",
+    "delay_label",
+    "hypothetical",
+    "cores_used",
+    "hops_per_inference",
+    "hops_per_message",
+    "link_load_max",
+    "energy_nj_per_inference",
+    "energy_dynamic_nj_per_inference",
+    "latency_us_per_inference",
+    "energy_source",
+    "activity_source",
+)
+
+
+class _Mapper:
+    """The steps before placement, done once."""
+
+    def __init__(self, network, target, seed, partition, delay_mode, cores):
+        delay_modes.check_delay_mode(delay_mode)
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise ConfigError(f"seed must be a whole number >= 0, got {seed!r}")
+        if not (network.dt > 0 and network.n_steps >= 1):
+            raise ConfigError(
+                f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
+            )
+        self.network, self.target = network, load_target(target)
+        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.flat = Flat.of(network)
+        self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
+        self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
+        self.integers = quantise(network, self.target)
+        self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+
+    def chip(self, placement):
+        network, target, flat, parts = self.network, self.target, self.flat, self.partition
+        slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
+        routing = route(flat, target, parts, slots)
+        integers, extra = self.integers, {}
+        if self.options["delay_mode"] == "computed":
+            delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
+            integers = integers.with_delays(delays, clipped)
+            extra = {"laws": self.laws, "coordinates": coordinates, "grid": grid}
+        elif self.options["delay_mode"] == "hop":
+            hops = synapse_hops(flat, target, parts, routing)
+            delays, clipped, residuals = delay_modes.hop_delays(network, target, hops)
+            integers = integers.with_delays(delays, clipped)
+            extra = {"residuals": residuals}
+        return Chip(
+            network=network,
+            target=target,
+            options=self.options | {"placement": placement},
+            integers=integers,
+            flat=flat,
+            partition=parts,
+            slots=slots,
+            routing=routing,
+            cost=cost(flat, target, parts, routing),
+            bits=self.bits,
+            extra=extra,
+        )

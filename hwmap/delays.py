@@ -1,0 +1,161 @@
+"""The three ways a chip may realise a delay: stored with the synapse, computed from coordinates, or held by hops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from spsnn.errors import ConfigError
+from spsnn.hwmap.flat import coordinates as coordinates_of
+from spsnn.hwmap.quantise import to_steps
+from spsnn.hwmap.target import DELAY_MODES
+
+MAX_FIT_RESIDUAL_STEPS = 0.5
+
+
+@dataclass(frozen=True)
+class DelayBits:
+    """Storage that a delay mode adds to a core.
+
+    Attributes:
+        per_synapse: bits with every synapse.
+        per_neuron: bits with every neuron of the core (its own coordinates).
+        per_axon: bits with every incoming axon (the coordinates of the neuron that fires).
+    """
+
+    per_synapse: int = 0
+    per_neuron: int = 0
+    per_axon: int = 0
+
+
+@dataclass(frozen=True)
+class DelayLaw:
+    """``delay = d_min + alpha |p_i - p_j|`` of one projection, in ms, and the residual of its fit in steps."""
+
+    d_min: float
+    alpha: float
+    residual_rms_steps: float
+
+
+def check_delay_mode(delay_mode):
+    """Refuse a delay mode that is not one of ``stored``, ``computed``, ``hop``."""
+    if delay_mode not in DELAY_MODES:
+        raise ConfigError(f"unknown delay_mode {delay_mode!r}; known: {', '.join(DELAY_MODES)}")
+
+
+def delay_bits(network, target, delay_mode):
+    """Storage of one delay mode on a target, for a network whose delays are not all zero (else none)."""
+    if not any(p.n_synapses and p.delay.max() > 0 for p in network.projections):
+        return DelayBits()
+    if delay_mode == "stored":
+        return DelayBits(per_synapse=target.delay_bits)
+    if delay_mode == "hop":
+        return DelayBits(per_synapse=target.hop_residual_bits)
+    coordinates = target.coordinate_bits * _dimension(network)
+    return DelayBits(per_neuron=coordinates, per_axon=coordinates)
+
+
+def fit_delay_law(network):
+    """Find ``d_min`` and ``alpha`` of every projection from its delays and its neurons' coordinates.
+
+    Least squares of ``delay_ij = d_min + alpha |p_i - p_j|`` (Euclidean distance) over the projection's synapses.
+
+    Returns:
+        list of DelayLaw, one for each projection.
+
+    Raises:
+        ConfigError: no coordinates, or a root-mean-square residual above half a step: such delays do not come from
+            these coordinates, so a chip cannot compute them.
+    """
+    _dimension(network)
+    laws = []
+    for p in network.projections:
+        if not p.n_synapses:
+            laws.append(DelayLaw(0.0, 0.0, 0.0))
+            continue
+        distance = _distance(coordinates_of(network[p.pre]), coordinates_of(network[p.post]), p)
+        design = np.stack([np.ones_like(distance), distance], 1)
+        (d_min, alpha), *_ = np.linalg.lstsq(design, p.delay, rcond=None)
+        residual = float(np.sqrt(np.mean((design @ (d_min, alpha) - p.delay) ** 2)) / network.dt)
+        if residual > MAX_FIT_RESIDUAL_STEPS:
+            raise ConfigError(
+                f"delay_mode 'computed' needs delays of the form d_min + alpha * distance; {p.pre} -> {p.post} misses "
+                f"it by {residual:.3g} steps RMS (allowed {MAX_FIT_RESIDUAL_STEPS}): this network's delays do not come "
+                "from Euclidean distances of its coordinates; use delay_mode='stored'"
+            )
+        laws.append(DelayLaw(float(d_min), float(alpha), residual))
+    return laws
+
+
+def computed_delays(network, target, laws):
+    """Delays that a receiver derives from quantised coordinates.
+
+    Coordinates of all populations share one grid of ``2^coordinate_bits`` points over their largest extent.
+
+    Returns:
+        ``(delays, clipped, coordinates, grid)``: steps and cut flags for each projection, integer coordinates
+        ``[N, D]`` by population, and the grid as ``{"origin": [D], "step": float}``.
+    """
+    names = _spatial(network)
+    cloud = np.concatenate([coordinates_of(network[name]) for name in names])
+    origin = cloud.min(0)
+    step = float((cloud.max(0) - origin).max() / (2**target.coordinate_bits - 1)) or 1.0
+    coordinates = {n: np.rint((coordinates_of(network[n]) - origin) / step).astype(np.int64) for n in names}
+    delays, clipped = [], []
+    for p, law in zip(network.projections, laws, strict=True):
+        distance = step * _distance(coordinates[p.pre], coordinates[p.post], p)
+        steps, cut = to_steps(law.d_min + law.alpha * distance, network.dt, target.max_delay_steps)
+        delays.append(steps)
+        clipped.append(cut)
+    return delays, clipped, coordinates, {"origin": [float(x) for x in origin], "step": step}
+
+
+def hop_delays(network, target, hops):
+    """Delays made by the mesh: every hop holds a spike ``hop_ticks`` steps, residual bits of the synapse add the rest.
+
+        steps = hops * hop_ticks + clip(round(delay / dt) - hops * hop_ticks, 0, 2^hop_residual_bits - 1)
+
+    Args:
+        network: the network before quantisation.
+        target: ``Target``.
+        hops: tiles crossed by each synapse, one array ``[n_synapses]`` for each projection.
+
+    Returns:
+        ``(delays, clipped, residuals)``; a synapse is clipped if its residual does not fit.
+    """
+    delays, clipped, residuals = [], [], []
+    has_delays = any(p.n_synapses and p.delay.max() > 0 for p in network.projections)
+    top = 2**target.hop_residual_bits - 1 if has_delays else 0
+    for p, crossed in zip(network.projections, hops, strict=True):
+        held = crossed * target.hop_ticks
+        missing = np.rint(p.delay / network.dt).astype(np.int64) - held
+        residual = np.clip(missing, 0, top)
+        delays.append((held + residual).astype(np.int32))
+        clipped.append(missing != residual)
+        residuals.append(residual.astype(np.int32))
+    return delays, clipped, residuals
+
+
+def _spatial(network):
+    """Names of the populations at either end of a projection."""
+    used = {end for p in network.projections for end in (p.pre, p.post)}
+    return [p.name for p in network.populations if p.name in used]
+
+
+def _dimension(network):
+    names = _spatial(network)
+    missing = [name for name in names if network[name].positions is None]
+    if missing:
+        raise ConfigError(
+            f"delay_mode 'computed' needs coordinates of every connected population; {', '.join(missing)} has none: "
+            "use delay_mode='stored', or a model with a space"
+        )
+    sizes = {name: coordinates_of(network[name]).shape[1] for name in names}
+    if len(set(sizes.values())) > 1:
+        raise ConfigError(f"delay_mode 'computed' needs one space for all populations; dimensions are {sizes}")
+    return next(iter(sizes.values()), 0)
+
+
+def _distance(pre, post, projection):
+    return np.linalg.norm(pre[projection.sources] - post[projection.indices], axis=1)

@@ -1,0 +1,132 @@
+"""Weights and delays in the integers that a target stores, and what that costs in accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A network in the target's integers.
+
+    Attributes:
+        network: the same network with ``weight = integer * scale`` and ``delay = steps * dt``.
+        weights: integer weights of each projection, ``[n_synapses]`` each, in the order of ``network.projections``.
+        delays: delay steps of each projection, ``[n_synapses]`` each.
+        scales: weight of one integer unit, by name of the postsynaptic population.
+        clipped: synapses of each projection whose delay was cut to the longest of the target, bool ``[n_synapses]``.
+    """
+
+    network: object
+    weights: tuple
+    delays: tuple
+    scales: dict
+    clipped: tuple
+
+    def with_delays(self, delays, clipped):
+        """The same weights with other delay steps (one array for each projection)."""
+        network = _replace_synapses(self.network, self.weights, delays, self.scales)
+        return replace(self, network=network, delays=tuple(delays), clipped=tuple(clipped))
+
+
+def quantise(network, target):
+    """Round weights and delays to what the target stores.
+
+    All synapses into one population are compared with one threshold, so they share one scale:
+
+        scale = max |w| / (2^(weight_bits - 1) - 1),   integer = round(w / scale),   |w - integer * scale| <= scale / 2
+        steps = min(round(delay / dt), max_delay_steps)
+
+    Args:
+        network: ``spsnn.graph.Network``.
+        target: ``Target``.
+
+    Returns:
+        Quantised.
+    """
+    top = 2 ** (target.weight_bits - 1) - 1
+    scales = {}
+    for population in network.populations:
+        largest = [np.abs(p.weight).max() for p in network.projections if p.post == population.name and p.n_synapses]
+        # A population without a non-zero weight keeps scale 1: all its integers are 0.
+        scales[population.name] = float(max(largest, default=0.0)) / top or 1.0
+    weights, delays, clipped = [], [], []
+    for p in network.projections:
+        weights.append(np.clip(np.rint(p.weight / scales[p.post]), -top, top).astype(np.int32))
+        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps)
+        delays.append(steps)
+        clipped.append(cut)
+    return Quantised(
+        network=_replace_synapses(network, weights, delays, scales),
+        weights=tuple(weights),
+        delays=tuple(delays),
+        scales=scales,
+        clipped=tuple(clipped),
+    )
+
+
+def to_steps(delay, dt, max_steps):
+    """Delays in ms to the nearest number of steps ``[n]`` int32 in ``0..max_steps``, and which were cut at the top."""
+    steps = np.maximum(np.rint(np.asarray(delay) / dt), 0)
+    return np.minimum(steps, max_steps).astype(np.int32), steps > max_steps
+
+
+def delay_error(network, delays, clipped):
+    """How far realised delay steps lie from a network's own delays.
+
+    ``error = steps - delay / dt`` for each synapse, in steps; positive is too late.  Spike-weighted figures count each
+    synapse as often as its presynaptic neuron fires.  A synapse is exact if it holds the step nearest to its delay.
+
+    Args:
+        network: the network before quantisation, delays in ms.
+        delays: realised delay steps of each projection, ``[n_synapses]`` each.
+        clipped: bool ``[n_synapses]`` for each projection.
+
+    Returns:
+        dict of floats, keys ``delay_error_*_steps``, ``delay_exact_percent`` and ``delay_clipped_percent``.
+    """
+    error, weight, exact, cut = [np.zeros(0)], [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, bool)]
+    for p, steps, clip in zip(network.projections, delays, clipped, strict=True):
+        wanted = p.delay / network.dt
+        rates = network[p.pre].rates
+        error.append(steps - wanted)
+        weight.append(np.zeros(p.n_synapses) if rates is None else np.asarray(rates, np.float64)[p.sources])
+        exact.append(steps == np.rint(wanted))
+        cut.append(clip)
+    error, weight, exact, cut = (np.concatenate(part) for part in (error, weight, exact, cut))
+    size = np.abs(error)
+    if not len(error):
+        size = error = np.zeros(1)
+        weight, exact, cut = np.ones(1), np.ones(1, bool), np.zeros(1, bool)
+    # With no spike at all, every synapse counts alike.
+    weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(weight), 1 / len(weight))
+    return {
+        "delay_error_mean_steps": float(error.mean()),
+        "delay_error_mae_steps": float(size.mean()),
+        "delay_error_p95_steps": float(np.percentile(size, 95)),
+        "delay_error_max_steps": float(size.max()),
+        "delay_error_mean_spike_weighted_steps": float(error @ weight),
+        "delay_error_mae_spike_weighted_steps": float(size @ weight),
+        "delay_exact_percent": float(100 * exact.mean()),
+        "delay_clipped_percent": float(100 * cut.mean()),
+    }
+
+
+def weight_error(network, quantised):
+    """Root-mean-square weight error, absolute and relative to the root-mean-square weight."""
+    wanted = np.concatenate([np.zeros(0)] + [p.weight for p in network.projections])
+    held = np.concatenate([np.zeros(0)] + [p.weight for p in quantised.network.projections])
+    if not len(wanted):
+        return {"weight_error_rms": 0.0, "weight_error_relative_rms": 0.0}
+    rms, size = np.sqrt(np.mean((held - wanted) ** 2)), np.sqrt(np.mean(wanted**2))
+    return {"weight_error_rms": float(rms), "weight_error_relative_rms": float(rms / size) if size > 0 else 0.0}
+
+
+def _replace_synapses(network, weights, delays, scales):
+    projections = tuple(
+        replace(p, weight=w * scales[p.post], delay=d * network.dt)
+        for p, w, d in zip(network.projections, weights, delays, strict=True)
+    )
+    return replace(network, projections=projections)
