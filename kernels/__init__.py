@@ -5,6 +5,6 @@ import os
 # Must be settled before the first parallel kernel: Numba's OpenMP layer dies in forked children.
 os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
 
-from spsnn.kernels.events import SpikeBatch  # noqa: E402
+from spsnn.kernels.events import SpikeBatch
 
 __all__ = ["SpikeBatch"]

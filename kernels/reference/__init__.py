@@ -1,0 +1,1 @@
+"""Slow references in plain Python: what the fast kernels are tested against."""

@@ -8,6 +8,8 @@ import heapq
 import numpy as np
 from scipy.optimize import brentq
 
+from spsnn.errors import ConfigError
+
 
 class _Neuron:
     """State (V, I, A) of one neuron since its last event, and its next threshold crossing."""
@@ -16,7 +18,7 @@ class _Neuron:
         self.rates, self.v_reset, self.threshold = rates, v_reset, threshold
         values, vectors = np.linalg.eig(rates)
         if np.linalg.cond(vectors) > 1e8:
-            raise ValueError("the time constants must differ: the oracle diagonalises the equations")
+            raise ConfigError("tau_mem, tau_syn and tau_adapt must differ: the oracle diagonalises the equations")
         self.values, self.vectors, self.inverse = values, vectors, np.linalg.inv(vectors)
         self.time = 0.0
         self.state = np.zeros(3)
@@ -106,6 +108,9 @@ def simulate_events(
 
     Returns:
         list of ``(time, unit)``, sorted.
+
+    Raises:
+        ConfigError: if two time constants are equal.
     """
     rates = np.array([[-1 / tau_mem, 1 / tau_mem, -1 / tau_mem], [0, -1 / tau_syn, 0], [0, 0, 0]])
     if tau_adapt is not None:

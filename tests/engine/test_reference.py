@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from spsnn.errors import ConfigError
 from spsnn.kernels.reference.events import _first_root, leaky_integral, leaky_potential, simulate_events
 from spsnn.kernels.reference.grid import integrate_flow, simulate_grid, unit_potential
 
@@ -76,3 +77,8 @@ def test_oracle_against_the_grid_reference_at_a_tiny_step(adapt):
         assert len(times) == len(want) >= 5
         errors.append(np.abs(times - [t for t, _ in want]).mean())
     assert errors[2] < 0.02 and errors[2] < 0.6 * errors[0]
+
+
+def test_oracle_refuses_equal_time_constants():
+    with pytest.raises(ConfigError, match="differ"):
+        simulate_events([([], np.zeros((1, 1)), np.zeros((1, 1)))], 1, 10.0, tau_mem=5.0, tau_syn=5.0)
