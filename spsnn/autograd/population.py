@@ -58,6 +58,7 @@ class _Call:
     grid: Grid
     sources: list
     recurrent: bool
+    keep_potential: bool
     arrivals: list = None
     tape: tuple = None
 
@@ -104,7 +105,7 @@ class _Population(torch.autograd.Function):
         ctx.call = call
         ctx.save_for_backward(*[t for t in tensors if t is not None])
         ctx.given = [t is not None for t in tensors]
-        out_v = torch.empty(0, dtype=tensors[0].dtype) if neuron.spiking else torch.from_numpy(potential)
+        out_v = torch.from_numpy(potential) if call.keep_potential else torch.empty(0, dtype=tensors[0].dtype)
         out_z = torch.from_numpy(spikes)
         ctx.set_materialize_grads(False)
         return out_z, out_v
@@ -145,7 +146,7 @@ class _Population(torch.autograd.Function):
         return (None, *grads)
 
 
-def run_population(neuron, inputs, grid, recurrent=None):
+def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     """Advance one population over the window.
 
     Args:
@@ -153,13 +154,19 @@ def run_population(neuron, inputs, grid, recurrent=None):
         inputs: list of ``(spikes, weight [I, J], delay [I, J] ms)``.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay [J, J])`` or None; a recurrent delay acts for at least one step.
+        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory.
 
     Returns:
-        ``(spikes, None)`` of a spiking population, `Spikes`; ``(None, potential)`` of a leaky integrator, ``[B, T, J]``.
+        ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
+        unless asked for).
 
     Raises:
         ConfigError: on shapes that do not fit or delays that are negative or not finite.
     """
+    if keep_potential and neuron.spiking and grid.estimator == "eventprop":
+        raise ConfigError(
+            "EventProp here has no gradient for the potential of a spiking neuron; read it out with a LeakyIntegrator"
+        )
     if not inputs:
         raise ConfigError("a population needs at least one input projection")
     tensors, sources = [], []
@@ -173,13 +180,13 @@ def run_population(neuron, inputs, grid, recurrent=None):
     if recurrent is not None:
         check_synapses(*recurrent, n_post, n_post)
         tensors += [*recurrent, None]
-    call = _Call(neuron, grid, sources, recurrent is not None)
+    call = _Call(neuron, grid, sources, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape
     active = group_marked(_active(raw, potential, grid, neuron)) if z.requires_grad else (None, None)
-    return Spikes(*group_marked(raw), raw.shape, z, *active), None
+    return Spikes(*group_marked(raw), raw.shape, z, *active), v
 
 
 def _active(spikes, potential, grid, neuron):
