@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import torch
 
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
+
+# Samples are summed in this many parts, added in order: the result does not depend on the number of threads.
+CHUNKS = 16
 
 
 def spread(spikes, weight, arrivals, out_0, out_1):
@@ -31,8 +33,7 @@ def pull_back(spikes, weight, arrivals, grad_0, grad_1, eventprop, with_spikes):
     """Gradients ``(dL/dweight, dL/ddelay, dL/dspikes or None)`` from ``dL/dx_0`` and ``dL/dx_1 [B, T, J]``."""
     n_pre, n_post = weight.shape
     dtype = grad_0.dtype
-    # A chunk per thread: the sums are added in a fixed order below, whatever the threads do.
-    chunks = min(numba.get_num_threads(), len(grad_0))
+    chunks = min(CHUNKS, len(grad_0))
     sum_0 = np.zeros((chunks, n_post, n_pre), dtype)
     sum_1 = np.zeros_like(sum_0)
     if with_spikes:

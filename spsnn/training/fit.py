@@ -65,8 +65,8 @@ def fit(
         config: `TrainingConfig`.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
-        resume: continue from ``checkpoint`` if it is there; on one machine with one number of threads the result is
-            the same bit for bit as that of a run that was never stopped.
+        resume: continue from ``checkpoint`` if it is there; on one machine the result is the same bit for bit as
+            that of a run that was never stopped.
         on_epoch: called with the entry of the history after every epoch.
         on_batch: called with ``(batches done, batches in the epoch)``.
         provenance: JSON-able notes for the checkpoint.
