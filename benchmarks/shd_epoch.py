@@ -35,7 +35,7 @@ def load(data_dir):
     return spsnn.SpikeBatch.from_samples(trains, 700, WINDOW, labels), "random spikes, 8,000 a sample"
 
 
-def network(delay):
+def network():
     """The network of the comparison."""
     return spsnn.SpSNN(
         [700, HIDDEN, CLASSES],
@@ -43,7 +43,6 @@ def network(delay):
         spsnn.LIF(tau_mem=20, tau_syn=5),
         grid=spsnn.Grid(dt=DT, estimator="surrogate"),
         recurrent=True,
-        delay=delay,
         readout="max_membrane",
         position_scale=20.0,
         max_delay=240.0,
@@ -122,77 +121,71 @@ def delayed(z, weight, lag):
     return out
 
 
-def train_seconds(step, batches):
-    """Wall time of training steps over batches, after a warm-up step."""
-    step(batches[0])
+class Clock:
+    """Wall time and synaptic events of the forward and the backward pass."""
+
+    def __init__(self):
+        self.seconds, self.events = np.zeros(2), np.zeros(2)
+
+    def rates(self):
+        """Synaptic events per second, forward and backward."""
+        return (self.events / self.seconds).tolist()
+
+
+def spsnn_step(model, optimizer, batch, clock):
+    """One training step of spsnn; returns the hidden spikes per sample."""
     start = time.perf_counter()
-    for batch in batches:
-        step(batch)
-    return time.perf_counter() - start
+    output = model(batch)
+    loss = nn.functional.cross_entropy(output.logits, torch.from_numpy(batch.labels))
+    middle = time.perf_counter()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    clock.seconds += middle - start, time.perf_counter() - middle
+    optimizer.step()
+    hidden = output.spikes[0]
+    forward = batch.n_events * HIDDEN + len(hidden.steps) * (HIDDEN + CLASSES)
+    # Backward also visits the positions near the threshold, where the surrogate is not zero.
+    clock.events += forward, forward + len(hidden.active_steps) * (HIDDEN + CLASSES)
+    return len(hidden.steps) / len(batch)
+
+
+def dense_step(model, optimizer, batch):
+    """One training step of dense PyTorch."""
+    logits = model(torch.from_numpy(batch.to_dense(DT)))
+    optimizer.zero_grad(set_to_none=True)
+    nn.functional.cross_entropy(logits, torch.from_numpy(batch.labels)).backward()
+    optimizer.step()
 
 
 def measure(kind, data_dir, n_batches):
     """One row, measured in a process of its own so that the peak memory is its own."""
     events, _ = load(data_dir)
-    torch.manual_seed(0)
     order = np.random.default_rng(0).permutation(len(events))
     size = BATCH if kind == "spsnn" else 8  # dense PyTorch keeps [B, pre, post] per step for the gradient
     batches = [events[np.sort(order[k * size : (k + 1) * size])] for k in range(n_batches)]
-    model = network("spatial")
-    row = {"hidden spikes a sample": 0.0, "forward events/s": "", "backward events/s": ""}
+    model, spikes, rates = network(), "", ("", "")
     if kind == "spsnn":
         optimizer = torch.optim.Adam(model.parameters())
-        spent = {"forward": 0.0, "backward": 0.0, "forward events": 0.0, "backward events": 0.0}
-
-        def step(batch):
-            start = time.perf_counter()
-            output = model(batch)
-            value = nn.functional.cross_entropy(output.logits, torch.from_numpy(batch.labels))
-            middle = time.perf_counter()
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            end = time.perf_counter()
-            optimizer.step()
-            hidden = output.spikes[0]
-            forward = batch.n_events * HIDDEN + len(hidden.steps) * (HIDDEN + CLASSES)
-            # Backward also visits the near-threshold positions of the hidden spikes.
-            backward = forward + len(hidden.active_steps) * (HIDDEN + CLASSES)
-            for key, value in (
-                ("forward", middle - start), ("backward", end - middle),
-                ("forward events", forward), ("backward events", backward),
-            ):  # fmt: skip
-                spent[key] += value
-            row["hidden spikes a sample"] = len(hidden.steps) / len(batch)
-
-        step(batches[0])
-        for key in spent:
-            spent[key] = 0.0
-        start = time.perf_counter()
-        for batch in batches:
-            step(batch)
-        seconds = time.perf_counter() - start
-        row["forward events/s"] = spent["forward events"] / spent["forward"]
-        row["backward events/s"] = spent["backward events"] / spent["backward"]
+        spsnn_step(model, optimizer, batches[0], Clock())
+        clock, start = Clock(), time.perf_counter()
+        spikes = float(np.mean([spsnn_step(model, optimizer, batch, clock) for batch in batches]))
+        rates = clock.rates()
     else:
         dense = Dense(model)
         optimizer = torch.optim.Adam(dense.parameters())
-
-        def step(batch):
-            logits = dense(torch.from_numpy(batch.to_dense(DT)))
-            value = nn.functional.cross_entropy(logits, torch.from_numpy(batch.labels))
-            optimizer.zero_grad(set_to_none=True)
-            value.backward()
-            optimizer.step()
-
-        seconds = train_seconds(step, batches)
-    per_sample = seconds / (n_batches * size)
-    name = "spsnn" if kind == "spsnn" else "dense PyTorch, weights only"
+        dense_step(dense, optimizer, batches[0])
+        start = time.perf_counter()
+        for batch in batches:
+            dense_step(dense, optimizer, batch)
+    per_sample = (time.perf_counter() - start) / (n_batches * size)
     return {
-        "network": name,
+        "network": "spsnn" if kind == "spsnn" else "dense PyTorch, weights only",
         "batch": size,
         "ms/sample": 1e3 * per_sample,
         "s/epoch (8,156 samples)": EPOCH * per_sample,
-        **row,
+        "hidden spikes/sample": spikes,
+        "forward events/s": rates[0],
+        "backward events/s": rates[1],
         "peak memory MB": common.peak_memory_mb(),
     }
 
@@ -200,7 +193,7 @@ def measure(kind, data_dir, n_batches):
 def agreement(data_dir):
     """Largest difference of the logits of both networks, so that nobody is compared with another computation."""
     events, _ = load(data_dir)
-    model = network("spatial")
+    model = network()
     with torch.no_grad():
         batch = events[:4]
         return float((model(batch).logits - Dense(model)(torch.from_numpy(batch.to_dense(DT)))).abs().max())

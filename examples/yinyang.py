@@ -24,7 +24,9 @@ model = spsnn.SpSNN(
     weight_mean=2.0,
     weight_gain=2.0,
 )
-settings = spsnn.TrainingConfig(epochs=args.epochs, batch_size=100, lr=0.02, position_lr=0.4, clip_norm=0.3, rescue=1e-3)
+settings = spsnn.TrainingConfig(
+    epochs=args.epochs, batch_size=100, lr=0.02, position_lr=0.4, clip_norm=0.3, rescue=1e-3
+)
 spsnn.fit(
     model,
     train.events,

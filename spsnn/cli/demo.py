@@ -14,21 +14,21 @@ from spsnn.errors import ConfigError, ModelFileError
 
 CORES = 16  # both networks would fit one core; spread out, steps are shorter and static energy is lower
 TARGET = "loihi2"
+MARK = ".spsnn-demo"
 
 
 def run_demo(out, *, data_dir=None, seed=0):
     """Train, map and report; returns the flat figures that ``metrics.json`` holds."""
     started = time.perf_counter()
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
     names = ["yinyang", "digits"]
     if data_dir and (Path(data_dir) / "SHD").is_dir():
         names.append("shd")
     elif data_dir:
         raise ConfigError(f"{data_dir} has no folder SHD; leave out --data-dir (SPSNN_DATA) to run without speech")
+    _claim(out, names)
     sections, metrics, seconds = [], {}, 0.0
     for name in names:
-        shutil.rmtree(out / name, ignore_errors=True)
         config = read_config(name, [f"model.seed={seed}", f"training.seed={seed}"])
         model, sets = workflow.prepare(config, out / name, data_dir=data_dir)
         with console.training_progress(config.training.epochs, name) as (on_epoch, on_batch):
@@ -67,6 +67,16 @@ def run_demo(out, *, data_dir=None, seed=0):
     )
     workflow.write_json(out / "metrics.json", metrics)
     return metrics
+
+
+def _claim(out, names):
+    """Make the folder; clear the runs of an earlier demo, and nothing else."""
+    taken = [out / name for name in names if (out / name).exists()]
+    if taken and not (out / MARK).exists():
+        raise ConfigError(f"{taken[0]} was not made by an earlier demo; choose another folder with --out")
+    for folder in taken:
+        shutil.rmtree(folder)
+    workflow.write_text(out / MARK, "This folder is replaced by the next 'spsnn demo' with the same --out.\n")
 
 
 def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):

@@ -35,9 +35,10 @@ def raster_of(model, data, sample):
 def model_section(name, model, data, history, metrics):
     """Section on training and on what was learned."""
     network = models.to_graph(model, name=name)
-    curves = [("Training; the epoch was chosen on the validation set.", pictures.training_curves(history))]
+    counted = [{**entry, "epoch": entry["epoch"] + 1} for entry in history]
+    curves = [("Training; the epoch was chosen on the validation set.", pictures.training_curves(counted))]
     figures = [
-        *(curves if history else []),
+        *curves,
         ("Rows are true classes, columns decisions, on the test set.",
          pictures.confusion(np.array(metrics["confusion"]), data.class_names)),
         ("Spikes of the first test sample.", raster_of(model, data, 0)),
@@ -98,7 +99,7 @@ def _chip_figures(chip):
     components = {name.replace("_", " "): chip.cost[f"energy_{name}_nj"] for name in ENERGY}
     components = {name: energy for name, energy in components.items() if energy}
     yield ("Energy of one inference.",
-           pictures.energy_bars(components, note=f"energies {chip.cost['energy_source']}",
+           pictures.energy_bars(components, note="energies " + chip.cost["energy_source"].split(":")[0],
                                 hypothetical=hypothetical))  # fmt: skip
 
 

@@ -49,7 +49,7 @@ h2{margin:0 0 .7rem;font-size:1.28rem;line-height:1.3;font-weight:650;letter-spa
 section p,section ul{margin:0 0 .9rem;max-width:46rem;overflow-wrap:anywhere}
 section ul{padding-left:1.2rem}
 code{font:.88em var(--mono);background:var(--soft);border-radius:5px;padding:.12em .36em}
-.scroll{overflow:auto;max-height:34rem;margin:0}
+.scroll{overflow:auto;max-height:34rem;margin:0}.scroll:has(.pairs){max-height:none}
 table{border-collapse:collapse;font-size:.93rem;line-height:1.45;min-width:min(100%,25rem)}
 th,td{padding:.46rem 1.1rem .46rem .55rem;border-bottom:1px solid var(--rule);text-align:left;vertical-align:baseline}
 tbody th{font-weight:400;color:var(--muted)}
