@@ -19,13 +19,15 @@ model = spsnn.SpSNN(
     [5, 45, 3],  # four features and a bias spike -> 45 hidden neurons -> three classes
     spsnn.Euclidean(2),
     spsnn.LIF(tau_mem=20.0, tau_syn=5.0),
-    grid=spsnn.Grid(dt=0.25, delays="exact", estimator="eventprop", min_slope=0.1),
+    grid=spsnn.Grid(dt=0.5, delays="exact", estimator="eventprop", min_slope=0.1),
     readout_scale=10.0,
     weight_mean=2.0,
     weight_gain=2.0,
+    max_delay=31.0,  # what Loihi can store: 62 steps
+    on_exceed="clip",
 )
 settings = spsnn.TrainingConfig(
-    epochs=args.epochs, batch_size=100, lr=0.02, position_lr=0.4, clip_norm=0.3, rescue=1e-3
+    epochs=args.epochs, batch_size=100, lr=0.02, position_lr=0.2, clip_norm=0.3, rescue=1e-3
 )
 spsnn.fit(
     model,

@@ -7,7 +7,6 @@ spsnn.save(model, "yinyang.h5")
 
 import importlib
 
-from spsnn import kernels  # noqa: F401  (settles Numba's threading layer first)
 from spsnn._version import __version__
 from spsnn.autograd.population import Grid
 from spsnn.errors import (
