@@ -15,6 +15,9 @@ from spsnn.errors import ConfigError, ModelFileError
 CORES = 16  # both networks would fit one core; spread out, steps are shorter and static energy is lower
 TARGET = "loihi2"
 MARK = ".spsnn-demo"
+KEPT = (
+    "test_accuracy", "validation_accuracy", "parameters", "spikes_per_neuron", "clipped_delays", "seconds_train",
+)  # fmt: skip
 
 
 def run_demo(out, *, data_dir=None, seed=0):
@@ -34,8 +37,7 @@ def run_demo(out, *, data_dir=None, seed=0):
         with console.training_progress(config.training.epochs, name) as (on_epoch, on_batch):
             history, figures = workflow.train(config, out / name, model, sets, on_epoch=on_epoch, on_batch=on_batch)
         seconds += figures["seconds_train"]
-        for key in ("test_accuracy", "validation_accuracy", "parameters", "spikes_per_neuron", "seconds_train"):
-            metrics[f"{name}.{key}"] = figures[key]
+        metrics |= {f"{name}.{key}": figures[key] for key in KEPT}
         parts, chip = _sections(name, model, sets["test"], history, figures, TARGET, CORES)
         sections += parts
         workflow.write_json(out / name / "chip.json", chip)

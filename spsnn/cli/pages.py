@@ -53,6 +53,7 @@ def model_section(name, model, data, history, metrics):
         ("epoch chosen on validation", metrics["best_epoch"] + 1),
         ("trainable parameters", metrics["parameters"]),
         ("spikes per neuron and sample", metrics["spikes_per_neuron"]),
+        ("delays cut at max_delay, worst projection [%]", 100 * metrics["clipped_delays"]),
         ("training time [s]", metrics["seconds_train"]),
         ("layers", " - ".join(str(n) for n in model.sizes)),
         ("space", f"{model.space.dim}-D, {model.space.metric.upper()}" if len(model.points) else "none"),
