@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 
 from spsnn._version import __version__
+from spsnn.atomic import replacing
 from spsnn.errors import ExportError, ModelFileError
 from spsnn.hwmap._layout_check import FORMAT, SCHEMA, check
 
@@ -117,19 +117,16 @@ def write_json(layout, path):
         for name, a in layout.arrays.items()
     }
     text = json.dumps({"meta": layout.meta, "arrays": arrays}, separators=(",", ":"))
-    _atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(path, ExportError) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_hdf5(layout, path):
     """Write a layout as HDF5 (``meta`` a JSON string, every array a data set), whole or not at all."""
-
-    def write(temporary):
-        with h5py.File(temporary, "w") as file:
-            file["meta"] = json.dumps(layout.meta)
-            for name, array in layout.arrays.items():
-                file[f"arrays/{name}"] = array
-
-    _atomically(path, write)
+    with replacing(path, ExportError) as temporary, h5py.File(temporary, "w") as file:
+        file["meta"] = json.dumps(layout.meta)
+        for name, array in layout.arrays.items():
+            file[f"arrays/{name}"] = array
 
 
 def read_layout(path):
@@ -177,21 +174,6 @@ def _read_hdf5(path):
 
         file["arrays"].visititems(collect)
     return meta, arrays
-
-
-def _atomically(path, write):
-    """Write under a temporary name, flush to disk, rename: a crash leaves the old file or the new one."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ExportError(f"layout {path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _plain(value):

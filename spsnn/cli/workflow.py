@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 import yaml
 
 from spsnn import datasets, hwmap, models
+from spsnn.atomic import replacing
 from spsnn.cli.config import DataConfig, typed
 from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
-from spsnn.graph.hdf5 import replacing
+from spsnn.graph.hdf5 import make_folder
 from spsnn.training import evaluate, fit
 
 
@@ -140,9 +140,9 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
 
 def write_text(path, text):
     """Write a small file whole or not at all."""
+    make_folder(Path(path).parent)
     with replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
-        os.chmod(temporary, 0o644)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path, value):

@@ -2,52 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from spsnn.atomic import replacing
 from spsnn.errors import ModelFileError
 
 SCHEMA = 1
 
 
-@contextlib.contextmanager
-def replacing(path):
-    """Yield a temporary path beside ``path``; on success it is synced and renamed, on failure removed.
+def make_folder(path):
+    """Create a folder and its parents.
 
     Raises:
-        ModelFileError: if the disk is full or the folder cannot be written; the previous file stays as it was.
+        ModelFileError: if it cannot be created.
     """
-    path = Path(path)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        yield temporary
-        with open(temporary, "rb") as f:
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:  # h5py reports a full disk as either
-        raise ModelFileError(
-            f"could not write {path}: {error}; the previous file, if any, is untouched. Free some space or choose "
-            "another folder"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelFileError(f"could not make the folder {path}: {error.strerror}; choose another one") from error
 
 
 def write(path, kind, texts, groups):
-    """Write JSON-able ``texts`` and ``groups`` of arrays ``{group: {name: array}}`` under a schema version."""
+    """Write JSON-able ``texts`` and ``groups`` of arrays ``{group: {name: array}}`` under a schema version.
+
+    Raises:
+        ModelFileError: if it cannot be written; the previous file stays as it was.
+    """
     import h5py
 
-    with replacing(path) as temporary, h5py.File(temporary, "w") as h:
+    make_folder(Path(path).parent)
+    with replacing(path, ModelFileError) as temporary, h5py.File(temporary, "w") as h:
         h.attrs["format"] = kind
         h.attrs["schema"] = SCHEMA
         for name, value in texts.items():

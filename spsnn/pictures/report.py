@@ -7,13 +7,13 @@ import math
 import numbers
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from spsnn.atomic import replacing
 from spsnn.errors import ConfigError
 from spsnn.pictures._page import PAGE
 from spsnn.pictures._svg import to_markup
@@ -84,7 +84,8 @@ def write_report(path, title, sections, *, cards=(), meta=None, subtitle=None, b
         body=body,
         meta=_meta(meta),
     )
-    _replace(path, page.encode("utf-8", errors="replace"))
+    with replacing(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8", errors="replace"))
     return path
 
 
@@ -226,23 +227,3 @@ def _meta(meta):
     if not meta:
         return ""
     return "<dl>" + "".join(f"<div><dt>{_text(k)}</dt><dd>{_value(v)}</dd></div>" for k, v in meta.items()) + "</dl>"
-
-
-def _replace(path, data):
-    """Write ``data`` beside ``path``, sync it to disk and rename it over ``path``."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from spsnn.errors import ConfigError
+from spsnn.errors import ConfigError, SpsnnError
 from spsnn.pictures import Section, confusion, energy_bars, raster, write_report
 from spsnn.pictures import report as report_module
 
@@ -102,7 +102,7 @@ def test_failure_leaves_the_earlier_file(tmp_path, monkeypatch, step):
         raise OSError("disk full")
 
     monkeypatch.setattr(report_module.os, step, fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(SpsnnError, match=r"disk full.*untouched"):
         write_report(path, "new", [Section("s")])
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["r.html"]
