@@ -10,8 +10,10 @@ def main():
 
     try:
         app()
-    except SpsnnError as error:
-        if "--debug" in sys.argv:
+    except (SpsnnError, MemoryError, RuntimeError) as error:
+        short_of_memory = isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+        if "--debug" in sys.argv or not (isinstance(error, SpsnnError) or short_of_memory):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        message = "not enough memory; use smaller layers, batches or data" if short_of_memory else error
+        print(f"error: {message}", file=sys.stderr)
         sys.exit(2)

@@ -60,6 +60,6 @@ class ModelConfig:
         for name in ("readout_scale", "alpha", "position_scale"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_gain", "recurrent_gain"):
+        for name in ("weight_gain", "recurrent_gain", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")

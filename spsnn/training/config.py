@@ -50,7 +50,7 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "lr"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_decay", "rate_target", "rate_weight", "time_weight", "rescue"):
+        for name in ("weight_decay", "rate_target", "rate_weight", "time_weight", "rescue", "seed"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
         for name, known in (("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant"))):

@@ -142,6 +142,7 @@ def test_report_is_one_page(trained, capsys):
         (("train", "digitz"), "no configuration file digitz; shipped ones"),
         (("train", "digits", "--set", "training.epoch=1"), "did you mean 'epochs'"),
         (("train", "digits", "--set", "data.name=digit", "--out", "/nonexistent/x"), "no data set 'digit'"),
+        (("train", "digits", "--set", "training.seed=-1"), "seed must not be negative"),
         (("evaluate", "absent.h5"), "no file absent.h5"),
         (("map", "absent.h5"), "no file absent.h5"),
     ],
