@@ -151,7 +151,7 @@ class SpikeBatch:
         """Number of grid steps of size ``dt`` (ms) that cover the window."""
         if not (dt > 0 and np.isfinite(dt)):
             raise DataError(f"dt must be a positive number of ms, got {dt}")
-        return int(np.ceil(self.duration / dt - 1e-6))
+        return max(int(np.ceil(self.duration / dt - 1e-6)), 1)
 
     def steps(self, dt):
         """Grid step of each event, int32 ``[E]``: the nearest step, at most the window's last."""

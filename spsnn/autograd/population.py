@@ -10,6 +10,7 @@ import torch
 from spsnn.autograd.arrivals import arrivals
 from spsnn.autograd.projection import check_synapses, presynaptic_factors, pull_back, spread
 from spsnn.autograd.spikes import Spikes
+from spsnn.checks import positive
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu import population as kernel
 from spsnn.kernels.cpu.grouping import group_marked
@@ -45,9 +46,7 @@ class Grid:
         for name, known in (("delays", DELAY_MODES), ("estimator", ESTIMATORS), ("surrogate", tuple(SURROGATES))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name in ("dt", "slope", "min_slope"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        positive(self, "dt", "slope", "min_slope")
 
 
 @dataclass

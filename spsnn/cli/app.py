@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from spsnn.atomic import replacing
 from spsnn.cli import console
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import ConfigError
+from spsnn.graph.hdf5 import make_folder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,9 +82,18 @@ def train(
 
     settings = read_config(config, set)
     out = out or Path("runs") / Path(config).stem
+    if resume and not set and (out / "config.yaml").is_file():
+        kept = read_config(out / "config.yaml")
+        if kept.data.name != settings.data.name:
+            raise ConfigError(f"{out} holds a run on {kept.data.name!r}, not on {settings.data.name!r}")
+        settings = kept
     model, sets = workflow.prepare(settings, out, data_dir=data_dir, resume=resume)
     with console.training_progress(settings.training.epochs, settings.data.name) as (on_epoch, on_batch):
-        _, metrics = workflow.train(settings, out, model, sets, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
+        try:
+            _, metrics = workflow.train(settings, out, model, sets, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
+        except KeyboardInterrupt:
+            console.err.print(f"stopped; the last finished epoch is in {out}, --resume continues from it")
+            raise typer.Exit(130) from None
     console.show(f"Trained {settings.data.name}; files in {out}", {"model": str(out / "model.h5"), **metrics}, json)
 
 
@@ -113,6 +124,8 @@ def map_(
     """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
     from spsnn.cli import pages, workflow
 
+    if out is not None:
+        make_folder(out)
     net, data = _open(model, "test", data_dir)
     chip, figures = workflow.map_model(
         net,
@@ -125,12 +138,11 @@ def map_(
         seed=seed,
     )
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
         workflow.write_json(out / "figures.json", figures)
         for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
-            figure.savefig(out / f"{name}.png", dpi=150)
+            _save_picture(figure, out / f"{name}.png")
     console.show(
         f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json
     )
@@ -219,7 +231,5 @@ def _open(path, split, data_dir):
 def _save_picture(figure, path):
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"pictures are written as .png, .svg or .pdf, got {str(path)!r}")
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise DataError(f"could not write {path}: {error.strerror or error}") from error
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())

@@ -53,7 +53,9 @@ def run_demo(out, *, data_dir=None, seed=0):
     cards = []
     for name in names:
         label = {"yinyang": "Yin-Yang", "digits": "Digits", "shd": "SHD"}[name]
-        note = f"{metrics[f'{name}.parameters']} parameters"
+        note = (
+            f"{metrics[f'{name}.parameters']} parameters; {100 * metrics[f'{name}.mapped_accuracy']:.1f} % on the chip"
+        )
         cards.append((f"{label} test accuracy", f"{100 * metrics[f'{name}.test_accuracy']:.1f} %", note))
     cards += [
         ("Latency per digit", f"{metrics['hardware.latency_us_per_inference']:.3g} µs", "Loihi 2, simple model"),
@@ -90,7 +92,9 @@ def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
     try:
         history = json.loads((run / "history.json").read_text())
         metrics = json.loads((run / "metrics.json").read_text())
-    except (OSError, ValueError) as error:
+        if not isinstance(history, list) or not {"confusion", *KEPT} <= set(metrics):
+            raise ValueError("entries are missing")
+    except (OSError, ValueError, TypeError) as error:
         raise ModelFileError(f"{run}: history.json or metrics.json cannot be read: {error}") from error
     data = workflow.data_of(model, run / "model.h5")
     test = workflow.load_split(data, "test", data_dir)
@@ -113,7 +117,6 @@ def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
 def _sections(name, model, test, history, metrics, target, cores):
     chip, figures = workflow.map_model(model, test, target=target, cores=cores)
     rows = hwmap.compare_placements(chip.network, target, cores=cores)
-    table = pages.comparison_table(rows)
     figures["placements"] = rows
     training = pages.model_section(name, model, test, history, metrics)
-    return [training, *pages.chip_section(name, chip, figures, table)], figures
+    return [training, *pages.chip_section(name, chip, figures, rows)], figures

@@ -50,7 +50,7 @@ def model_section(name, model, data, history, metrics):
     table = [
         ("test accuracy [%]", 100 * metrics["test_accuracy"]),
         ("validation accuracy [%]", 100 * metrics["validation_accuracy"]),
-        ("epoch chosen on validation", metrics["best_epoch"] + 1),
+        ("epoch chosen on validation", metrics["best_epoch"]),
         ("trainable parameters", metrics["parameters"]),
         ("spikes per neuron and sample", metrics["spikes_per_neuron"]),
         ("delays cut at max_delay, worst projection [%]", 100 * metrics["clipped_delays"]),
@@ -104,9 +104,9 @@ def _chip_figures(chip):
                                 hypothetical=hypothetical))  # fmt: skip
 
 
-def chip_section(name, chip, figures, comparison):
+def chip_section(name, chip, figures, rows):
     """Section on the mapped chip."""
-    rows = [
+    table = [
         ("target", figures["target_title"]),
         ("delays", figures["delay_label"]),
         ("latency per inference [us]", figures["latency_us_per_inference"]),
@@ -117,7 +117,7 @@ def chip_section(name, chip, figures, comparison):
         ("cores used", figures["cores_used"]),
         ("synapses", figures["synapses"]),
         ("weight bits", figures["weight_bits"]),
-        ("delays stored exactly [%]", figures["delay_exact_percent"]),
+        ("delays held at the nearest step [%]", figures["delay_exact_percent"]),
         ("mean delay error [steps]", figures["delay_error_mae_steps"]),
         ("delays clipped", figures["delays_clipped"]),
         ("accuracy before mapping [%]", 100 * figures["float_accuracy"]),
@@ -125,14 +125,27 @@ def chip_section(name, chip, figures, comparison):
     ]
     return [
         pictures.Section(
-            f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", rows, chip_figures(chip)
+            f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", table, chip_figures(chip)
         ),
         pictures.Section(
             f"{name}: placement by learned coordinates against others",
-            "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference.",
-            comparison,
+            "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference. "
+            + placement_verdict(rows),
+            comparison_table(rows),
         ),
     ]
+
+
+def placement_verdict(rows):
+    """One sentence on what the learned placement saves, from the rows of `compare_placements`."""
+    hops = {p: np.mean([r["hops_per_inference"] for r in rows if r["placement"] == p]) for p in ("learned", "random")}
+    share = np.mean([1 - r["energy_dynamic_nj_per_inference"] / r["energy_nj_per_inference"] for r in rows])
+    if not hops["random"]:
+        return "Everything fits one tile, so no placement crosses a link."
+    return (
+        f"Learned placement crosses {100 * (hops['learned'] / hops['random'] - 1):+.1f} % links against random; "
+        f"{100 * share:.0f} % of the energy is static and the same for all."
+    )
 
 
 def comparison_table(rows):

@@ -56,7 +56,8 @@ def prepare(config, out, *, data_dir=None, resume=False):
         raise ConfigError(f"{out} already holds a run; continue it with --resume, or choose another folder with --out")
     sets = {split: load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}
     model = make_model(config, sets["train"])
-    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
+    if not (out / "config.yaml").exists() or not resume:
+        write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     return model, sets
 
 
@@ -71,7 +72,11 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
     """
     out = Path(out)
     started = time.perf_counter()
-    provenance = {"data": asdict(config.data), "class_names": list(sets["train"].class_names)}
+    provenance = {
+        "data": asdict(config.data),
+        "augment": asdict(config.augment),
+        "class_names": list(sets["train"].class_names),
+    }
     history = fit(
         model,
         sets["train"].events,
@@ -90,7 +95,7 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         "test_accuracy": score["accuracy"],
         "test_loss": score["loss"],
         "validation_accuracy": best["validation_accuracy"],
-        "best_epoch": best["epoch"],
+        "best_epoch": best["epoch"] + 1,
         "epochs": len(history),
         "parameters": model.n_parameters(),
         "spikes_per_neuron": score["spikes_per_neuron"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spsnn.checks import not_negative, positive, whole
 from spsnn.errors import ConfigError
 
 DELAYS = ("spatial", "free", "axonal", "none")
@@ -57,9 +58,6 @@ class ModelConfig:
         for name, known in (("delay", DELAYS), ("readout", READOUTS), ("position_init", INITIALISERS)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        for name in ("readout_scale", "alpha", "position_scale"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_gain", "recurrent_gain", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        whole(self, "seed")
+        positive(self, "readout_scale", "alpha", "position_scale")
+        not_negative(self, "weight_gain", "recurrent_gain", "d_min", "seed")

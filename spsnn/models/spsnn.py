@@ -57,7 +57,9 @@ class SpSNN(nn.Module):
 
     def __init__(self, sizes, space=None, neuron=None, *, output=None, grid=None, **settings):
         super().__init__()
-        sizes = [int(n) for n in sizes]
+        sizes = list(sizes)
+        if not all(type(n) is int for n in sizes):
+            raise ConfigError(f"sizes must be whole numbers of neurons, e.g. [5, 45, 3]; got {sizes}")
         space, neuron, grid = space or Euclidean(2), neuron or LIF(), grid or Grid()
         unknown = set(settings) - {f.name for f in fields(ModelConfig)}
         if unknown:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import expm
 
+from spsnn.checks import not_negative, positive
 from spsnn.errors import ConfigError
 
 
@@ -49,17 +50,14 @@ class LIF:
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self):
-        for name in ("tau_mem", "tau_syn", "threshold"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        positive(self, "tau_mem", "tau_syn", "threshold")
+        not_negative(self, "refractory")
         if self.reset not in ("zero", "subtract"):
             raise ConfigError(f"reset must be 'zero' or 'subtract', got {self.reset!r}")
         if self.reset == "subtract" and self.v_reset != 0:
             raise ConfigError(f"v_reset is 0 with reset='subtract', got {self.v_reset}")
         if self.v_reset >= self.threshold:
             raise ConfigError(f"v_reset must lie below the threshold {self.threshold}, got {self.v_reset}")
-        if self.refractory < 0:
-            raise ConfigError(f"refractory must not be negative, got {self.refractory} ms")
 
     def _rates(self):
         """Matrix M of ``d(V, A, I)/dt = M (V, A, I)`` in 1/ms."""
@@ -117,8 +115,7 @@ class AdaptiveLIF(LIF):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.tau_adapt > 0:
-            raise ConfigError(f"tau_adapt must be positive, got {self.tau_adapt}")
+        positive(self, "tau_adapt")
         if not self.a > -1:
             raise ConfigError(f"a must be above -1, or the resting state is unstable; got {self.a}")
 

@@ -61,7 +61,7 @@ tbody tr:hover{background:var(--soft)}
 .unit{color:var(--muted);font-weight:400}
 .flow{display:flex;flex-wrap:wrap;gap:1.4rem 2.2rem;align-items:flex-start;margin-top:.7rem}
 .flow .scroll{flex:0 1 auto;max-width:100%}
-.flow .narrow{flex:0 1 25rem}
+.flow .narrow{flex:0 1 38rem}
 figure{margin:0;min-width:0;flex:1 1 auto}
 figure svg,figure img{display:block;width:100%;height:auto;margin:0 auto}
 figure svg text{font-family:var(--sans)!important}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from spsnn.checks import positive, whole
 from spsnn.errors import ConfigError
 
 METRICS = ("l2", "l1")
@@ -30,12 +31,12 @@ class Euclidean:
     eps: float = 0.01
 
     def __post_init__(self):
+        whole(self, "dim")
         if self.dim < 1:
             raise ConfigError(f"a space needs at least one dimension, got dim={self.dim}")
         if self.metric not in METRICS:
             raise ConfigError(f"metric must be one of {', '.join(METRICS)}, got {self.metric!r}")
-        if not self.eps > 0:
-            raise ConfigError(f"eps must be positive, got {self.eps}")
+        positive(self, "eps")
 
     def distance(self, p, q):
         """Distances ``[I, J]`` between points ``p [I, dim]`` and ``q [J, dim]``."""

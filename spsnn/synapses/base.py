@@ -78,4 +78,8 @@ class Synapse(torch.nn.Module):
 
     def forward(self, spikes, dt=1.0):
         """Currents ``[B, T, n_post]`` from spikes ``[B, T, n_pre]`` on a grid of ``dt`` ms."""
+        if spikes.shape[-1] != self.n_pre:
+            raise ConfigError(
+                f"this synapse takes {self.n_pre} presynaptic neurons, the spikes have {spikes.shape[-1]}"
+            )
         return delayed_current(spikes, self.weights(), self.delays(), dt)

@@ -36,7 +36,7 @@ def save_checkpoint(path, model, run, provenance=None):
     hdf5.write(path, "spsnn-checkpoint", texts, {"state": best, "current": state_arrays(model), "optimizer": optimizer})
 
 
-def resume_checkpoint(path, model, run):
+def resume_checkpoint(path, model, run, provenance=None):
     """Put a run back to where `save_checkpoint` left it.
 
     Raises:
@@ -46,6 +46,9 @@ def resume_checkpoint(path, model, run):
     names = ("config", "metrics", "provenance", "training")
     texts, groups = hdf5.read(path, ("spsnn-checkpoint",), names, ("state", "current", "optimizer"))
     _same("model", texts["config"], model.config())
+    for key, value in (provenance or {}).items():
+        if key in texts["provenance"]:
+            _same(key, {key: texts["provenance"][key]}, {key: value})
     training = texts["training"]
     _same("training", training["config"], asdict(run.config))
     put_state(model, groups["state"], path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spsnn.checks import not_negative, positive, whole
 from spsnn.errors import ConfigError
 
 
@@ -47,12 +48,9 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "lr"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_decay", "rate_target", "rate_weight", "time_weight", "rescue", "seed"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}")
+        whole(self, "epochs", "batch_size", "seed")
+        positive(self, "epochs", "batch_size", "lr")
+        not_negative(self, "weight_decay", "rate_target", "rate_weight", "time_weight", "rescue", "seed")
         for name, known in (("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant"))):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")

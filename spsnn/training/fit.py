@@ -61,7 +61,8 @@ def fit(
 
     Args:
         model: `spsnn.SpSNN`; trained in place.
-        train, validation: `SpikeBatch` with labels.  The validation set alone chooses the epoch.
+        train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
+            alone chooses the epoch.
         config: `TrainingConfig`.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
@@ -80,11 +81,12 @@ def fit(
         TrainingError: if a loss, weight or coordinate is not finite; the last checkpoint is kept.
     """
     config = config or TrainingConfig()
+    train, validation = (getattr(events, "events", events) for events in (train, validation))
     for name, events in (("training", train), ("validation", validation)):
         _check_labels(name, events, model)
     run = Run(model, config, len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
-        resume_checkpoint(checkpoint, model, run)
+        resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
         entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
         score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
@@ -155,6 +157,7 @@ def evaluate(model, events, *, batch_size=256):
     Returns:
         ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``.
     """
+    events = getattr(events, "events", events)
     _check_labels("evaluation", events, model)
     start = time.perf_counter()
     n_classes = model.sizes[-1]

@@ -1,0 +1,47 @@
+"""Checks that settings classes share."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+
+from spsnn.errors import ConfigError
+
+
+def positive(settings, *names):
+    """Each named field must be a finite number above zero.
+
+    Raises:
+        ConfigError: names the field and its value.
+    """
+    _each(settings, names, lambda v: v > 0, "positive")
+
+
+def not_negative(settings, *names):
+    """Each named field must be a finite number of at least zero.
+
+    Raises:
+        ConfigError: names the field and its value.
+    """
+    _each(settings, names, lambda v: v >= 0, "not negative")
+
+
+def whole(settings, *names):
+    """Each named field must be an integer.
+
+    Raises:
+        ConfigError: names the field and its value.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ConfigError(f"{name} must be a whole number, got {value!r}")
+
+
+def _each(settings, names, rule, words):
+    for name in names:
+        value = getattr(settings, name)
+        number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not rule(value):
+            said = f"must be {words}" if words == "positive" else f"must {words.replace('not ', 'not be ')}"
+            raise ConfigError(f"{name} {said}{'' if number else ' and a finite number'}, got {value!r}")
