@@ -125,6 +125,8 @@ def training_curves(history, *, best=None, title=None):
         ax.grid(axis="y")
         if len(found) > 1:
             ax.legend(loc="best")
+        if name_of_panel == "Loss" and all(np.nanmin(values) > 0 for _, values, _ in found):
+            ax.set_yscale("log")  # the first epochs are many times the last
         if name_of_panel in ("Activity", "Time"):
             ax.set_ylim(bottom=0)
     for ax in axes[-1]:

@@ -169,3 +169,52 @@ def test_help_shows_an_example(capsys, command):
 
 def test_version(capsys):
     assert run(capsys, "--version")[1].strip() == spsnn.__version__
+
+
+def test_resume_refuses_other_data_and_keeps_the_record(trained, capsys):
+    record = (trained / "config.yaml").read_text()
+    changed = ("--set", "data.options.scale=20.0")
+    for arguments, words in (
+        ((*SMALL, *changed), "other data settings"),
+        ((*SMALL, "--set", "augment.drop=0.5"), "other augment settings"),
+        (("--set", "training.epochs=9", "--set", "hidden=[12]"), "other training settings (epochs: 2"),
+    ):
+        code, _, err = run(capsys, "train", "digits", *arguments, "--out", trained, "--resume")
+        assert code == 2
+        assert words in err
+        assert (trained / "config.yaml").read_text() == record
+    code, out, _ = run(
+        capsys, "train", "digits", "--out", trained, "--resume", "--json"
+    )  # takes the run's own settings
+    assert code == 0
+    assert json.loads(out)["epochs"] == 2
+    code, _, err = run(capsys, "train", "yinyang", "--out", trained, "--resume")
+    assert code == 2
+    assert "holds a run on 'digits'" in err
+
+
+def test_what_stands_in_the_way_is_one_message(trained, capsys, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    (tmp_path / "run").mkdir()
+    for name in ("model.h5", "history.json"):
+        (tmp_path / "run" / name).write_bytes((trained / name).read_bytes())
+    (tmp_path / "run" / "metrics.json").write_text("{}")
+    (tmp_path / "digits").mkdir()
+    for arguments, words in (
+        (("map", trained / "model.h5", "--out", file), "could not make the folder"),
+        (("export", trained / "model.h5", file / "x.json"), "could not write"),
+        (("train", "digits", "--out", file), "could not make the folder"),
+        (("report", tmp_path / "run"), "entries are missing"),
+        (("demo", "--out", tmp_path), "was not made by an earlier demo"),
+    ):
+        code, _, err = run(capsys, *arguments)
+        assert code == 2, arguments
+        assert words in err
+    assert file.read_text() == "mine"
+
+
+def test_a_step_longer_than_the_window_is_one_step(capsys, tmp_path):
+    code, out, _ = run(capsys, "train", "digits", *SMALL, "--set", "grid.dt=1e9", "--out", tmp_path / "r", "--json")
+    assert code == 0
+    assert json.loads(out)["spikes_per_neuron"] <= 1
