@@ -119,7 +119,7 @@ def chip_section(name, chip, figures, rows):
         ("weight bits", figures["weight_bits"]),
         ("delays held at the nearest step [%]", figures["delay_exact_percent"]),
         ("mean delay error [steps]", figures["delay_error_mae_steps"]),
-        ("delays clipped", figures["delays_clipped"]),
+        ("delays cut by the chip", figures["delays_clipped"]),
         ("accuracy before mapping [%]", 100 * figures["float_accuracy"]),
         ("accuracy as mapped [%]", 100 * figures["mapped_accuracy"]),
     ]
