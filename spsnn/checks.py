@@ -14,7 +14,7 @@ def positive(settings, *names):
     Raises:
         ConfigError: names the field and its value.
     """
-    _each(settings, names, lambda v: v > 0, "positive")
+    _each(settings, names, lambda v: v > 0, "be positive")
 
 
 def not_negative(settings, *names):
@@ -23,7 +23,7 @@ def not_negative(settings, *names):
     Raises:
         ConfigError: names the field and its value.
     """
-    _each(settings, names, lambda v: v >= 0, "not negative")
+    _each(settings, names, lambda v: v >= 0, "not be negative")
 
 
 def whole(settings, *names):
@@ -43,5 +43,4 @@ def _each(settings, names, rule, words):
         value = getattr(settings, name)
         number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
         if not number or not rule(value):
-            said = f"must be {words}" if words == "positive" else f"must {words.replace('not ', 'not be ')}"
-            raise ConfigError(f"{name} {said}{'' if number else ' and a finite number'}, got {value!r}")
+            raise ConfigError(f"{name} must {words}{'' if number else ' and a finite number'}, got {value!r}")

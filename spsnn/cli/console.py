@@ -28,16 +28,6 @@ def show(title, values, as_json=False):
     out.print(table)
 
 
-def show_rows(title, rows):
-    """Print a list of dictionaries with the same keys as a table."""
-    table = Table(title=title, title_justify="left")
-    for key in rows[0]:
-        table.add_column(key, justify="left" if isinstance(rows[0][key], str) else "right")
-    for row in rows:
-        table.add_row(*(_text(v) for v in row.values()))
-    out.print(table)
-
-
 def _text(value):
     if isinstance(value, bool):
         return "yes" if value else "no"

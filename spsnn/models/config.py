@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from spsnn.checks import not_negative, positive, whole
 from spsnn.errors import ConfigError
+from spsnn.space.euclidean import INITIALISERS
 
 DELAYS = ("spatial", "free", "axonal", "none")
 READOUTS = ("spike_count", "first_spike", "max_membrane", "mean_membrane")
-INITIALISERS = ("normal", "uniform", "shell")
 
 
 @dataclass(frozen=True)
