@@ -104,7 +104,60 @@ def _put(x, tiles, t):
             row[k] = lanes[k]
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
+def _sample_adjoint(
+    spikes, potential, current, adaptation, grad_spikes, grad_potential, back_0, back_1, delays, arrival, c, subtract,
+    adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, slots, width, grad_0, grad_1,
+):  # fmt: skip
+    n_steps, n = potential.shape
+    recurrent = back_0.size > 0
+    wrap = np.uint32(slots * width - 1)
+    padded = np.zeros((2, len(grad_0) * LANES), potential.dtype)
+    scratch = np.zeros((3, n), potential.dtype)
+    lv, li = padded[0, :n], padded[1, :n]
+    la, psi, gz = scratch[0], scratch[1], scratch[2]
+    released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
+    row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+    ring = np.zeros((slots * width if recurrent else 0, 2), potential.dtype)
+    for back in range(n_steps):
+        t = n_steps - 1 - back
+        base = np.uint32(t) * np.uint32(width) & wrap
+        z, u = spikes[t], potential[t]
+        drive = current[t] if by_time else la[:0]
+        a = adaptation[t] if adaptive and by_time else la[:0]
+        if grad_spikes.size:
+            gz[:] = grad_spikes[t]
+        else:
+            gz[:] = 0
+        if not by_time:
+            _fill_psi(u, c[7], kind, slope, psi)
+            if adaptive:
+                for j in range(n):
+                    gz[j] += la[j] * c[9, j]
+        if recurrent:
+            for pre in range(n):
+                if (z[pre] if by_time else psi[pre]) != 0:
+                    fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
+                    gz[pre] += _from_ring(ring, places, back_0[pre], back_1[pre])
+        if by_time:
+            _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
+        else:
+            _through_surrogate(c, u, z, psi, gz, lv, subtract, detach_reset)
+        if grad_potential.size:
+            for j in range(n):
+                lv[j] += grad_potential[t, j]
+        if refractory:
+            _note_held(c, u, drive, a, lv, was_held, released)
+        _put(padded[1], grad_0, t)
+        _put(padded[0], grad_1, t)
+        if recurrent:
+            for j in range(n):
+                ring[base + np.uint32(j), 0] = li[j]
+                ring[base + np.uint32(j), 1] = lv[j]
+        _back(c, lv, li, la, adaptive)
+
+
+@njit(cache=True, parallel=True)
 def run_adjoint(
     spikes, potential, current, adaptation, grad_spikes, grad_potential, back_0, back_1, delays, arrival, constants,
     subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, grad_0, grad_1,
@@ -123,52 +176,11 @@ def run_adjoint(
     The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is
     ``sum_j back_0_ij grad_0[t + lag_ij, j] + back_1_ij grad_1[t + lag_ij, j]``.
     """
-    n_samples, n_steps, n = potential.shape
-    recurrent = back_0.size > 0
-    slots, width = ring_shape(delays, arrival, n) if recurrent else (1, 1)
-    width, wrap = np.uint32(width), np.uint32(slots * width - 1)
-    n_padded = grad_0.shape[1] * LANES
-    c = constants
-    for b in prange(n_samples):
-        padded = np.zeros((2, n_padded), potential.dtype)
-        lv, li, la = padded[0, :n], padded[1, :n], np.zeros(n, potential.dtype)
-        psi, gz = np.zeros(n, potential.dtype), np.zeros(n, potential.dtype)
-        released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
-        row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-        ring = np.zeros((slots * width if recurrent else 0, 2), potential.dtype)
-        for back in range(n_steps):
-            t = n_steps - 1 - back
-            base = np.uint32(t) * width & wrap
-            z, u = spikes[b, t], potential[b, t]
-            drive = current[b, t] if by_time else la[:0]
-            a = adaptation[b, t] if adaptive and by_time else la[:0]
-            if grad_spikes.size:
-                gz[:] = grad_spikes[b, t]
-            else:
-                gz[:] = 0
-            if not by_time:
-                _fill_psi(u, c[7], kind, slope, psi)
-                if adaptive:
-                    for j in range(n):
-                        gz[j] += la[j] * c[9, j]
-            if recurrent:
-                for pre in range(n):
-                    if (z[pre] if by_time else psi[pre]) != 0:
-                        fill_places(delays, arrival, pre, base, width, wrap, row, places)
-                        gz[pre] += _from_ring(ring, places, back_0[pre], back_1[pre])
-            if by_time:
-                _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
-            else:
-                _through_surrogate(c, u, z, psi, gz, lv, subtract, detach_reset)
-            if grad_potential.size:
-                for j in range(n):
-                    lv[j] += grad_potential[b, t, j]
-            if refractory:
-                _note_held(c, u, drive, a, lv, was_held, released)
-            _put(padded[1], grad_0[b], t)
-            _put(padded[0], grad_1[b], t)
-            if recurrent:
-                for j in range(n):
-                    ring[base + np.uint32(j), 0] = li[j]
-                    ring[base + np.uint32(j), 1] = lv[j]
-            _back(c, lv, li, la, adaptive)
+    n = potential.shape[2]
+    slots, width = ring_shape(delays, arrival, n) if back_0.size else (1, 1)
+    for b in prange(len(potential)):
+        _sample_adjoint(
+            spikes[b], potential[b], current[b], adaptation[b], grad_spikes[b], grad_potential[b], back_0, back_1,
+            delays, arrival, constants, subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem,
+            rates, min_slope, slots, width, grad_0[b], grad_1[b],
+        )  # fmt: skip

@@ -115,55 +115,66 @@ def _send(ring, places, weight):
         ring[places[j]] += weight[j]
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
+def _run_sample(
+    x_0, x_1, weight_0, weight_1, delays, arrival, c, subtract, adaptive, n_refractory, slots, width, spikes,
+    potential, current, adaptation,
+):  # fmt: skip
+    n_steps, n = potential.shape
+    recurrent, recurrent_jumps = weight_0.size > 0, weight_1.size > 0
+    wrap = np.uint32(slots * width - 1)
+    state = np.zeros((4, len(x_0) * LANES), x_0.dtype)
+    v, i, a, u = state[0], state[1], state[2], state[3]
+    held = np.zeros(n, np.int32)
+    row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+    ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
+    ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
+    for t in range(n_steps):
+        base = np.uint32(t) * np.uint32(width) & wrap
+        _advance(c, v, i, a, u, adaptive)
+        _take(i, x_0, t)
+        if x_1.size:
+            _take(u, x_1, t)
+        if recurrent:
+            _take_slot(i, ring_0[base : base + n])
+        if recurrent_jumps:
+            _take_slot(u, ring_1[base : base + n])
+        if current.size:
+            current[t] = i[:n]
+        if adaptation.size:
+            adaptation[t] = a[:n]
+        z = spikes[t]
+        if n_refractory:
+            _fire_refractory(c, v, a, u, z, held, subtract, n_refractory)
+        else:
+            _fire(c, v, a, u, z, subtract, adaptive)
+        potential[t] = u[:n]
+        if recurrent:
+            for pre in range(n):
+                if z[pre] != 0:
+                    fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
+                    _send(ring_0, places, weight_0[pre])
+                    if recurrent_jumps:
+                        _send(ring_1, places, weight_1[pre])
+
+
+@njit(cache=True, parallel=True)
 def run(
     x_0, x_1, weight_0, weight_1, delays, arrival, constants, subtract, adaptive, n_refractory, spikes, potential,
     current, adaptation,
 ):  # fmt: skip
     """Advance all samples.
 
-    Tiles ``x_0``, and ``x_1`` the same or empty; recurrent ``weight_0`` and ``weight_1 [J, J]`` (pre, post), empty
-    where there are none; lags are at least 1.  Writes ``spikes`` and ``potential [B, T, J]`` (before the reset; HELD
-    while refractory) and, where not empty, ``current`` and ``adaptation [B, T, J]`` (before the jump).
+    Tiles ``x_0``, and ``x_1`` the same or without steps; recurrent ``weight_0`` and ``weight_1 [J, J]`` (pre, post),
+    empty where there are none; lags are at least 1.  Writes ``spikes`` and ``potential [B, T, J]`` (before the reset;
+    HELD while refractory) and, where they have steps, ``current`` and ``adaptation [B, T, J]`` (before the jump).
     """
-    n_samples, n_steps, n = potential.shape
-    recurrent, recurrent_jumps = weight_0.size > 0, weight_1.size > 0
-    slots, width = ring_shape(delays, arrival, n) if recurrent else (1, 1)
-    width, wrap = np.uint32(width), np.uint32(slots * width - 1)
-    n_padded = x_0.shape[1] * LANES
-    c = np.zeros((10, n_padded), constants.dtype)
-    c[:, :n] = constants
-    for b in prange(n_samples):
-        v, i = np.zeros(n_padded, x_0.dtype), np.zeros(n_padded, x_0.dtype)
-        a, u = np.zeros(n_padded, x_0.dtype), np.zeros(n_padded, x_0.dtype)
-        held = np.zeros(n, np.int32)
-        row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-        ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
-        ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
-        for t in range(n_steps):
-            base = np.uint32(t) * width & wrap
-            _advance(c, v, i, a, u, adaptive)
-            _take(i, x_0[b], t)
-            if x_1.size:
-                _take(u, x_1[b], t)
-            if recurrent:
-                _take_slot(i, ring_0[base : base + n])
-            if recurrent_jumps:
-                _take_slot(u, ring_1[base : base + n])
-            if current.size:
-                current[b, t] = i[:n]
-            if adaptation.size:
-                adaptation[b, t] = a[:n]
-            z = spikes[b, t]
-            if n_refractory:
-                _fire_refractory(c, v, a, u, z, held, subtract, n_refractory)
-            else:
-                _fire(c, v, a, u, z, subtract, adaptive)
-            potential[b, t] = u[:n]
-            if recurrent:
-                for pre in range(n):
-                    if z[pre] != 0:
-                        fill_places(delays, arrival, pre, base, width, wrap, row, places)
-                        _send(ring_0, places, weight_0[pre])
-                        if recurrent_jumps:
-                            _send(ring_1, places, weight_1[pre])
+    n = potential.shape[2]
+    slots, width = ring_shape(delays, arrival, n) if weight_0.size else (1, 1)
+    padded = np.zeros((10, x_0.shape[1] * LANES), constants.dtype)
+    padded[:, :n] = constants
+    for b in prange(len(potential)):
+        _run_sample(
+            x_0[b], x_1[b], weight_0, weight_1, delays, arrival, padded, subtract, adaptive, n_refractory, slots,
+            width, spikes[b], potential[b], current[b], adaptation[b],
+        )  # fmt: skip

@@ -43,8 +43,9 @@ def from_tiles(tiles, dense):
 
 
 @njit(cache=True)
-def _prepare(delays, arrival, start, size, row, lags, offset):
+def _prepare(delays, arrival, start, size, row, offset):
     """Offsets ``[I, 8]`` of a tile's synapses into its rows ``[steps, 8]``; returns its longest lag."""
+    lags = np.empty(LANES, np.uint32)
     longest = 0
     for i in range(len(offset)):
         fill_lags(delays, arrival, i, start, row[i, :size], lags[:size])
@@ -89,45 +90,52 @@ def _scatter_rows(ptr, steps, weight, offset, rows):
             rows[at + o_7] += w_7
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
+def _scatter_tile(ptr, steps, weight, delays, arrival, first, last, tile, out_0, out_1):
+    _, _, n_steps, _ = out_0.shape
+    n_pre, n_post = weight.shape
+    exact = out_1.size > 0
+    start = tile * LANES
+    size = min(LANES, n_post - start)
+    offset = np.empty((n_pre, LANES), np.uint32)
+    row = np.empty((n_pre, LANES), delays.pre.dtype)
+    reach = _prepare(delays, arrival, start, size, row, offset)
+    w_0 = np.zeros((n_pre, LANES), out_0.dtype)
+    w_1 = np.zeros((n_pre if exact else 0, LANES), out_0.dtype)
+    for i in range(n_pre):
+        for k in range(size):
+            w_0[i, k] = weight[i, start + k]
+            if exact:
+                c_0, c_1, _, _ = factors(row[i, k], offset[i, k] // LANES, arrival)
+                w_1[i, k] = weight[i, start + k] * c_1
+                w_0[i, k] *= c_0
+    rows = np.empty((n_steps + reach) * LANES, out_0.dtype)
+    for b in range(first, last):
+        rows[:] = 0
+        _scatter_rows(ptr[b], steps, w_0, offset, rows)
+        flat = out_0[b, tile].reshape(-1)
+        for n in range(n_steps * LANES):
+            flat[n] += rows[n]
+        if exact:
+            rows[:] = 0
+            _scatter_rows(ptr[b], steps, w_1, offset, rows)
+            flat = out_1[b, tile].reshape(-1)
+            for n in range(n_steps * LANES):
+                flat[n] += rows[n]
+
+
+@njit(cache=True, parallel=True)
 def scatter(ptr, steps, weight, delays, arrival, n_chunks, out_0, out_1):
     """``out_m[b, t + lag_ij, j] += w_ij c_m,ij`` for every spike ``t`` of ``i``, m = 0 (current), 1 (potential).
 
-    ``ptr``, ``steps``: spikes grouped by unit; ``weight [I, J]``; ``out_0``, ``out_1``: tiles, the second one empty
-    in `round` mode.
+    ``ptr``, ``steps``: spikes grouped by unit; ``weight [I, J]``; ``out_0``, ``out_1``: tiles, the second one without
+    steps in `round` mode.
     """
-    n_samples, n_tiles, n_steps, _ = out_0.shape
-    n_pre, n_post = weight.shape
-    exact = out_1.size > 0
+    n_samples, n_tiles, _, _ = out_0.shape
     for task in prange(n_chunks * n_tiles):
         chunk, tile = task // n_tiles, task % n_tiles
-        start = tile * LANES
-        size = min(LANES, n_post - start)
-        offset = np.empty((n_pre, LANES), np.uint32)
-        row = np.empty((n_pre, LANES), delays.pre.dtype)
-        reach = _prepare(delays, arrival, start, size, row, np.empty(LANES, np.uint32), offset)
-        w_0 = np.zeros((n_pre, LANES), out_0.dtype)
-        w_1 = np.zeros((n_pre if exact else 0, LANES), out_0.dtype)
-        for i in range(n_pre):
-            for k in range(size):
-                w_0[i, k] = weight[i, start + k]
-                if exact:
-                    c_0, c_1, _, _ = factors(row[i, k], offset[i, k] // LANES, arrival)
-                    w_1[i, k] = weight[i, start + k] * c_1
-                    w_0[i, k] *= c_0
-        rows = np.empty((n_steps + reach) * LANES, out_0.dtype)
-        for b in range(chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks):
-            rows[:] = 0
-            _scatter_rows(ptr[b], steps, w_0, offset, rows)
-            flat = out_0[b, tile].reshape(-1)
-            for n in range(n_steps * LANES):
-                flat[n] += rows[n]
-            if exact:
-                rows[:] = 0
-                _scatter_rows(ptr[b], steps, w_1, offset, rows)
-                flat = out_1[b, tile].reshape(-1)
-                for n in range(n_steps * LANES):
-                    flat[n] += rows[n]
+        first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
+        _scatter_tile(ptr, steps, weight, delays, arrival, first, last, tile, out_0, out_1)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -193,7 +201,66 @@ def _pull_to_spikes(ptr, steps, offset, back, rows, grad):
             ) + ((w_4 * rows[at + o_4] + w_5 * rows[at + o_5]) + (w_6 * rows[at + o_6] + w_7 * rows[at + o_7]))
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST)
+def _gather_chunk(
+    ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, first, last, grad_0, grad_1, grad_weight,
+    grad_delay, grad_pre, grad_post, grad_scale, grad_active,
+):  # fmt: skip
+    _, n_tiles, n_steps, _ = grad_0.shape
+    n_pre, n_post = grad_weight.shape
+    exact = arrival.exact
+    dtype = grad_0.dtype
+    # Channels: (grad_0, grad_1), or in `round` mode (grad_0, derivative to the delay for a unit weight).
+    x_0, x_1 = (0.0, 1.0) if exact else (arrival.b_0, arrival.b_1)
+    x_0, x_1 = dtype.type(x_0), dtype.type(x_1)
+    channel = 1 if by_time and not exact else 0
+    offset = np.empty((n_pre, LANES), np.uint32)
+    row, scratch = np.empty((n_pre, LANES), delays.pre.dtype), np.empty(LANES, dtype)
+    sums = np.empty((n_pre, LANES, 2), dtype)
+    back_0 = np.zeros((n_pre, LANES), dtype)
+    back_1 = np.zeros((n_pre if exact else 0, LANES), dtype)
+    for tile in range(n_tiles):
+        start = tile * LANES
+        size = min(LANES, n_post - start)
+        reach = _prepare(delays, arrival, start, size, row, offset)
+        for i in range(n_pre):
+            for k in range(size):
+                back_0[i, k] = weight[i, start + k]
+                if exact:
+                    c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
+                    back_1[i, k] = back_0[i, k] * (b_1 if by_time else c_1)
+                    back_0[i, k] *= b_0 if by_time else c_0
+        rows = np.zeros(((n_steps + reach) * LANES, 2), dtype)
+        plane = np.zeros(len(rows), dtype)
+        sums[:] = 0
+        for b in range(first, last):
+            flat_0, flat_1 = grad_0[b, tile].reshape(-1), grad_1[b, tile].reshape(-1)
+            for n in range(n_steps * LANES):
+                rows[n, 0] = flat_0[n]
+                rows[n, 1] = x_0 * flat_0[n] + x_1 * flat_1[n]
+            _gather_rows(ptr[b], steps, offset, as_pairs(rows), as_pairs(sums))
+            if len(active_steps):
+                for n in range(n_steps * LANES):
+                    plane[n] = rows[n, channel]
+                _pull_to_spikes(active_ptr[b], active_steps, offset, back_0, plane, grad_active)
+                if exact:
+                    plane[: n_steps * LANES] = flat_1
+                    _pull_to_spikes(active_ptr[b], active_steps, offset, back_1, plane, grad_active)
+        for i in range(n_pre):
+            for k in range(size):
+                x, y = sums[i, k, 0], sums[i, k, 1]
+                if exact:
+                    c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
+                    x, y = dtype.type(c_0 * x + c_1 * y), dtype.type(b_0 * x + b_1 * y)
+                grad_weight[i, start + k] = x
+                row[i, k] = weight[i, start + k] * y
+            if grad_delay.size:
+                grad_delay[i, start : start + size] = row[i, :size]
+            else:
+                pull_to_places(delays, i, start, row[i, :size], scratch[:size], grad_pre, grad_post, grad_scale)
+
+
+@njit(cache=True, parallel=True)
 def gather(
     ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight, grad_delay,
     grad_pre, grad_post, grad_scale, grad_active,
@@ -208,65 +275,13 @@ def gather(
     ``sum_j w_ij (c_0 grad_0 + c_1 grad_1)[b, t + lag_ij, j]``, or with ``by_time`` of its time, with ``b`` for ``c``.
     An empty ``active_steps`` skips this part.
     """
-    n_samples, n_tiles, n_steps, _ = grad_0.shape
-    n_chunks, n_pre, n_post = grad_weight.shape
-    presynaptic = len(active_steps) > 0
-    exact = arrival.exact
-    channel = 1 if by_time and not exact else 0
-    dtype = grad_0.dtype
+    n_samples, n_chunks = len(grad_0), len(grad_weight)
     for chunk in prange(n_chunks):
-        offset = np.empty((n_pre, LANES), np.uint32)
-        row = np.empty((n_pre, LANES), delays.pre.dtype)
-        lags, scratch = np.empty(LANES, np.uint32), np.empty(LANES, dtype)
-        sums = np.empty((n_pre, LANES, 2), dtype)
-        back_0 = np.zeros((n_pre, LANES), dtype)
-        back_1 = np.zeros((n_pre if exact else 0, LANES), dtype)
-        for tile in range(n_tiles):
-            start = tile * LANES
-            size = min(LANES, n_post - start)
-            reach = _prepare(delays, arrival, start, size, row, lags, offset)
-            for i in range(n_pre):
-                for k in range(size):
-                    back_0[i, k] = weight[i, start + k]
-                    if exact:
-                        c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
-                        back_1[i, k] = back_0[i, k] * (b_1 if by_time else c_1)
-                        back_0[i, k] *= b_0 if by_time else c_0
-            # Channels: (grad_0, grad_1), or in `round` mode (grad_0, derivative to the delay for a unit weight).
-            b_0, b_1 = (0.0, 1.0) if exact else (arrival.b_0, arrival.b_1)
-            b_0, b_1 = dtype.type(b_0), dtype.type(b_1)
-            rows = np.zeros(((n_steps + reach) * LANES, 2), dtype)
-            plane = np.zeros(len(rows), dtype)
-            sums[:] = 0
-            for b in range(chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks):
-                flat_0, flat_1 = grad_0[b, tile].reshape(-1), grad_1[b, tile].reshape(-1)
-                for n in range(n_steps * LANES):
-                    rows[n, 0] = flat_0[n]
-                    rows[n, 1] = b_0 * flat_0[n] + b_1 * flat_1[n]
-                _gather_rows(ptr[b], steps, offset, as_pairs(rows), as_pairs(sums))
-                if presynaptic:
-                    for n in range(n_steps * LANES):
-                        plane[n] = rows[n, channel]
-                    _pull_to_spikes(active_ptr[b], active_steps, offset, back_0, plane, grad_active)
-                    if exact:
-                        plane[: n_steps * LANES] = flat_1
-                        _pull_to_spikes(active_ptr[b], active_steps, offset, back_1, plane, grad_active)
-            for i in range(n_pre):
-                for k in range(size):
-                    j = start + k
-                    x, y = sums[i, k, 0], sums[i, k, 1]
-                    if exact:
-                        c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
-                        x, y = dtype.type(c_0 * x + c_1 * y), dtype.type(b_0 * x + b_1 * y)
-                    grad_weight[chunk, i, j] = x
-                    row[i, k] = weight[i, j] * y
-                if grad_delay.size:
-                    grad_delay[chunk, i, start : start + size] = row[i, :size]
-                else:
-                    pull_to_places(
-                        delays, i, start, row[i, :size], scratch[:size], grad_pre[chunk], grad_post[chunk],
-                        grad_scale[chunk],
-                    )  # fmt: skip
+        first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
+        _gather_chunk(
+            ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
+            grad_weight[chunk], grad_delay[chunk], grad_pre[chunk], grad_post[chunk], grad_scale[chunk], grad_active,
+        )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)

@@ -78,9 +78,9 @@ class _Population(torch.autograd.Function):
         n_samples, n_steps, _ = call.sources[0].shape
         n = tensors[0].shape[1]
         dtype = projections[0].weight.dtype
-        none = np.zeros((0, 0, 0), dtype)
+        none = np.zeros((n_samples, 0, 0), dtype)
         x_0 = tiles_of(n_samples, n_steps, n, dtype)
-        x_1 = tiles_of(n_samples, n_steps, n, dtype) if grid.delays == "exact" else none[None]
+        x_1 = tiles_of(n_samples, n_steps, n, dtype) if grid.delays == "exact" else none[..., None]
         for source, p in zip(call.sources, projections, strict=False):
             spread(source, p.weight, p.delays, p.arrival, x_0, x_1)
         loop = projections[-1]  # read only if there are recurrent weights
@@ -113,7 +113,7 @@ class _Population(torch.autograd.Function):
         projections = _projections(call, ctx.saved_tensors)
         constants, spikes, potential, current, adaptation = call.tape
         dtype = potential.dtype
-        none = np.zeros((0, 0, 0), dtype)
+        none = np.zeros((len(potential), 0, 0), dtype)
         grad_z = none if grad_z is None or not neuron.spiking else np.ascontiguousarray(grad_z.numpy(), dtype=dtype)
         grad_v = none if grad_v is None or not grad_v.numel() else np.ascontiguousarray(grad_v.numpy(), dtype=dtype)
         by_time = grid.estimator == "eventprop"

@@ -32,7 +32,7 @@ def pull_back(spikes, weight, delays, arrival, by_time, with_spikes, grad_0, gra
     dtype = grad_0.dtype
     stored = delays.matrix.size > 0
     grad_weight = np.zeros((n, *weight.shape), dtype)
-    grad_delay = np.zeros((n, *weight.shape) if stored else (0, 0, 0), dtype)
+    grad_delay = np.zeros((n, *weight.shape) if stored else (n, 0, 0), dtype)
     grad_pre, grad_post = np.zeros((n, *delays.pre.shape), dtype), np.zeros((n, *delays.post.shape), dtype)
     grad_scale = np.zeros((n, 1), dtype)
     active = (spikes.active_ptr, spikes.active_steps) if with_spikes else (spikes.ptr, np.zeros(0, np.uint32))

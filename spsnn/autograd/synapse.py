@@ -18,7 +18,7 @@ class _Delayed(torch.autograd.Function):
     def forward(ctx, source, dt, delay, weight, *rest):
         w = weight.detach().contiguous().numpy()
         n_samples, n_steps, _ = source.shape
-        tiles, none = tiles_of(n_samples, n_steps, w.shape[1], w.dtype), np.zeros((0, 0, 0, 0), w.dtype)
+        tiles, none = tiles_of(n_samples, n_steps, w.shape[1], w.dtype), np.zeros((n_samples, 0, 0, 0), w.dtype)
         arrival = arrival_of_current(dt, n_steps, weight.dtype)
         spread(source, w, kernel_form(rest[:4], delay, weight.dtype), arrival, tiles, none)
         out = np.empty((n_samples, n_steps, w.shape[1]), w.dtype)
