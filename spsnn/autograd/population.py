@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.arrivals import arrivals
+from spsnn.autograd.custom import run_custom
 from spsnn.autograd.projection import check_synapses, presynaptic_factors, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.checks import positive
@@ -15,6 +16,7 @@ from spsnn.errors import ConfigError
 from spsnn.kernels.cpu import population as kernel
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.surrogate import SURROGATES
+from spsnn.neurons.custom import CustomNeuron
 
 DELAY_MODES = ("round", "exact")
 ESTIMATORS = ("surrogate", "eventprop")
@@ -153,7 +155,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         inputs: list of ``(spikes, weight [I, J], delay [I, J] ms)``.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay [J, J])`` or None; a recurrent delay acts for at least one step.
-        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory.
+        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
+            `CustomNeuron`, ``u``.
 
     Returns:
         ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
@@ -179,6 +182,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     if recurrent is not None:
         check_synapses(*recurrent, n_post, n_post)
         tensors += [*recurrent, None]
+    if isinstance(neuron, CustomNeuron):
+        return run_custom(neuron, inputs, grid, recurrent, keep_potential)
     call = _Call(neuron, grid, sources, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:

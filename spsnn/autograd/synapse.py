@@ -13,10 +13,8 @@ from spsnn.autograd.spikes import Spikes
 class _Delayed(torch.autograd.Function):
     @staticmethod
     def forward(ctx, source, dt, weight, delay, dense):
-        w, d = weight.detach().numpy(), delay.detach().numpy()
-        lag = np.clip(np.rint(d / dt), 0, source.shape[1]).astype(np.uint32)
-        # The derivative to the delay is the slope of dL/dx in time, taken as the second channel in `backward`.
-        ctx.arrivals = Arrivals(lag, 1.0, None, 0.0, -1.0)
+        w = weight.detach().numpy()
+        ctx.arrivals = whole_steps(delay.detach().numpy(), dt, source.shape[1], 0)
         ctx.source, ctx.dt = source, dt
         ctx.save_for_backward(weight)
         out = np.zeros((*source.shape[:2], w.shape[1]), w.dtype)
@@ -26,13 +24,24 @@ class _Delayed(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad):
         (weight,) = ctx.saved_tensors
-        grad_0 = np.ascontiguousarray(grad.numpy())
-        grad_1 = np.zeros_like(grad_0)
-        padded = np.pad(grad_0, ((0, 0), (1, 1), (0, 0)))
-        grad_1[:] = (padded[:, :-2] - padded[:, 2:]) / (2 * ctx.dt)
-        with_spikes = ctx.needs_input_grad[4]
-        g = pull_back(ctx.source, weight.detach().numpy(), ctx.arrivals, grad_0, grad_1, False, with_spikes)
-        return (None, None, *(None if x is None else torch.from_numpy(x) for x in g))
+        g = pull_back_current(ctx.source, weight, ctx.arrivals, grad.numpy(), ctx.dt, ctx.needs_input_grad[4])
+        return (None, None, *g)
+
+
+def whole_steps(delay, dt, n_steps, least_lag):
+    """`Arrivals` of currents: each delay rounded to steps, and the second channel of `pull_back_current` for it."""
+    lag = np.clip(np.rint(delay / dt), least_lag, n_steps).astype(np.uint32)
+    return Arrivals(lag, 1.0, None, 0.0, -1.0)
+
+
+def pull_back_current(spikes, weight, arrivals, grad, dt, with_spikes):
+    """Gradients of weight, delay and spikes (or None) as tensors from ``grad = dL/dx [B, T, J]``; that of the delay is
+    the slope of ``grad`` in time."""
+    grad_0 = np.ascontiguousarray(grad)
+    padded = np.pad(grad_0, ((0, 0), (1, 1), (0, 0)))
+    grad_1 = (padded[:, :-2] - padded[:, 2:]) / (2 * dt)
+    g = pull_back(spikes, weight.detach().numpy(), arrivals, grad_0, grad_1, False, with_spikes)
+    return [None if x is None else torch.from_numpy(x) for x in g]
 
 
 def delayed_current(spikes, weight, delay, dt):

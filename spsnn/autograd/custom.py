@@ -1,0 +1,81 @@
+"""A population of neurons of one's own model as an autograd Function of its arrivals and its recurrent synapses."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from spsnn.autograd.spikes import Spikes
+from spsnn.autograd.synapse import delayed_current, pull_back_current, whole_steps
+from spsnn.errors import ConfigError
+from spsnn.kernels.cpu.custom import kernels
+from spsnn.kernels.cpu.grouping import group_marked
+from spsnn.kernels.cpu.surrogate import SURROGATES
+
+
+class _Neurons(torch.autograd.Function):
+    """Inputs: neuron, grid, arrivals ``[B, T, J]``, recurrent weight and delay or None; outputs: spikes and u."""
+
+    @staticmethod
+    def forward(ctx, neuron, grid, x, weight, delay):
+        x = x.detach().numpy().copy()  # receives the recurrent arrivals
+        n_samples, n_steps, n = x.shape
+        loop = np.zeros((0, 0), x.dtype), np.zeros((0, 0), np.uint32)
+        ctx.arrivals = None
+        if weight is not None:
+            ctx.arrivals = whole_steps(delay.detach().numpy(), grid.dt, n_steps, 1)
+            loop = np.ascontiguousarray(weight.detach().numpy()), ctx.arrivals.lag
+        start = neuron.initial_state()
+        p = tuple(x.dtype.type(c) for c in neuron.constants(grid.dt))
+        spikes, u = np.empty_like(x), np.empty_like(x)
+        states = np.empty((n_samples, n_steps + 1, len(start), n), x.dtype)
+        states[:, 0] = np.array(start)[:, None]
+        run, ctx.adjoint = kernels(neuron.functions, len(start))
+        run(x, *loop, p, spikes, u, states)
+        ctx.tape, ctx.loop, ctx.grid, ctx.p = (x, spikes, u, states), loop, grid, p
+        ctx.save_for_backward(*([] if weight is None else [weight]))
+        return torch.from_numpy(spikes), torch.from_numpy(u)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        x, spikes, _, states = ctx.tape
+        grid, number = ctx.grid, x.dtype.type
+        grads = [np.ascontiguousarray(g.numpy()) for g in grads]
+        grad_x, grad_state = np.empty_like(x), np.zeros_like(states[:, 0])
+        ctx.adjoint(
+            *ctx.tape, *grads, *ctx.loop, ctx.p, grid.detach_reset, SURROGATES[grid.surrogate], number(grid.slope),
+            grad_state, grad_x,
+        )  # fmt: skip
+        loop = None, None
+        if ctx.arrivals is not None:
+            source = Spikes(*group_marked(spikes), spikes.shape)
+            loop = pull_back_current(source, *ctx.saved_tensors, ctx.arrivals, grad_x, grid.dt, False)[:2]
+        return None, None, torch.from_numpy(grad_x), *loop
+
+
+def run_custom(neuron, inputs, grid, recurrent, keep_potential):
+    """`run_population` for a `CustomNeuron`, whose inputs were checked there; the potential is ``u``.
+
+    Gradients of delays are those of `delayed_current`.
+
+    Raises:
+        ConfigError: with `exact` delays or EventProp.
+    """
+    for name, only in (("delays", "round"), ("estimator", "surrogate")):
+        if getattr(grid, name) != only:
+            raise ConfigError(
+                f"a {neuron.kind!r} neuron runs with grid {name}={only!r} only, got {getattr(grid, name)!r}: the "
+                f"others need equations that are solved in closed form, as those of LIF and AdaptiveLIF"
+            )
+    x = sum(delayed_current(spikes, weight, delay, grid.dt) for spikes, weight, delay in inputs)
+    z, u = _Neurons.apply(neuron, grid, x, *(recurrent or (None, None)))
+    raw = z.detach().numpy()
+    active = group_marked(_reached(u.detach().numpy(), grid)) if z.requires_grad else (None, None)
+    return Spikes(*group_marked(raw), raw.shape, z, *active), u if keep_potential else u.new_empty(0)
+
+
+def _reached(u, grid):
+    """Where the surrogate derivative is not zero."""
+    if grid.surrogate in ("superspike", "arctan"):
+        return np.ones(u.shape, bool)
+    return np.abs(u) < (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope
