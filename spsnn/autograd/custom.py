@@ -7,7 +7,6 @@ import torch
 
 from spsnn.autograd.spikes import Spikes
 from spsnn.autograd.synapse import delayed_current, pull_back_current, whole_steps
-from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.custom import kernels
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.surrogate import SURROGATES
@@ -61,12 +60,7 @@ def run_custom(neuron, inputs, grid, recurrent, keep_potential):
     Raises:
         ConfigError: with `exact` delays or EventProp.
     """
-    for name, only in (("delays", "round"), ("estimator", "surrogate")):
-        if getattr(grid, name) != only:
-            raise ConfigError(
-                f"a {neuron.kind!r} neuron runs with grid {name}={only!r} only, got {getattr(grid, name)!r}: the "
-                f"others need equations that are solved in closed form, as those of LIF and AdaptiveLIF"
-            )
+    neuron.check_grid(grid)
     x = sum(delayed_current(spikes, weight, delay, grid.dt) for spikes, weight, delay in inputs)
     z, u = _Neurons.apply(neuron, grid, x, *(recurrent or (None, None)))
     raw = z.detach().numpy()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from spsnn.checks import positive
+from spsnn.errors import ConfigError
 from spsnn.kernels.neuron import Functions
 from spsnn.neurons.linear import LIF
 
@@ -34,6 +35,21 @@ class CustomNeuron:
 
     def __post_init__(self):
         positive(self, "tau_mem", "tau_syn", "threshold")
+        if not all(map(callable, self.functions)):
+            raise ConfigError(f"functions of a {self.kind!r} neuron must be callable; a field may hide one of its name")
+
+    def check_grid(self, grid):
+        """Refuse what is defined for linear neurons only.
+
+        Raises:
+            ConfigError: with `exact` delays or EventProp.
+        """
+        for name, only in (("delays", "round"), ("estimator", "surrogate")):
+            if getattr(grid, name) != only:
+                raise ConfigError(
+                    f"{name} must be {only!r} with a {self.kind!r} neuron, got {getattr(grid, name)!r}; others need a "
+                    f"closed form, which LIF and AdaptiveLIF have"
+                )
 
     def initial_state(self):
         """State at the start of the window, a tuple of numbers."""
