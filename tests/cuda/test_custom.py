@@ -44,9 +44,9 @@ def advance(kernels, neuron, loop, detach_reset, seed):
 @pytest.mark.parametrize(("loop", "detach_reset"), [(False, True), (True, False)])
 def test_the_cpu_kernels_agree(monkeypatch, neuron, loop, detach_reset, threads):
     monkeypatch.setattr(cuda, "THREADS", threads)
-    want = advance(cpu.kernels, neuron, loop, detach_reset, 1)
+    want = advance(cpu.kernels, neuron, loop, detach_reset, 3)
     assert want[0].sum() > 10 and np.abs(want[1]).min() > 1e-4
-    got = advance(cuda.kernels, neuron, loop, detach_reset, 1)
+    got = advance(cuda.kernels, neuron, loop, detach_reset, 3)
     np.testing.assert_array_equal(got[0], want[0])
     for a, b in zip(got[1:], want[1:], strict=True):
         assert np.abs(a - b).max() < 1e-4 * np.abs(b).max()
