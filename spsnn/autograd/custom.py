@@ -23,7 +23,7 @@ class _Neurons(torch.autograd.Function):
         ctx.arrivals = None
         if weight is not None:
             ctx.arrivals = whole_steps(delay.detach().numpy(), grid.dt, n_steps, 1)
-            loop = np.ascontiguousarray(weight.detach().numpy()), ctx.arrivals.lag
+            loop = tuple(map(np.ascontiguousarray, (weight.detach().numpy(), ctx.arrivals.lag)))
         start = neuron.initial_state()
         p = tuple(x.dtype.type(c) for c in neuron.constants(grid.dt))
         spikes, u = np.empty_like(x), np.empty_like(x)

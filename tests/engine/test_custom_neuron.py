@@ -1,7 +1,9 @@
 """Neuron models given as functions: their adjoints, the compiled kernels, and the gradients of networks."""
 
+import inspect
 import itertools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -9,11 +11,11 @@ import pytest
 import torch
 from scipy.integrate import solve_ivp
 
-from spsnn import ConfigError, Euclidean, SpikeBatch, SpSNN, TrainingConfig, evaluate, fit, load, save
+from spsnn import ConfigError, Euclidean, ModelFileError, SpikeBatch, SpSNN, TrainingConfig, evaluate, fit, load, save
 from spsnn.autograd.population import Grid, run_population
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.kernels.reference.custom import simulate_custom
-from spsnn.neurons import LIF, AdaptiveLIF, AdEx
+from spsnn.neurons import LIF, NEURONS, AdaptiveLIF, AdEx
 
 from .nets import dense_spikes, fixed, relative
 from .plain_lif import PlainLIF
@@ -295,3 +297,18 @@ def test_a_network_of_adex_learns_and_is_saved(tmp_path):
     assert back.neuron == model.neuron
     assert evaluate(back, data)["loss"] == after["loss"]
     assert after["loss"] < 0.7 * before and after["accuracy"] > 0.9
+
+
+def test_a_kind_of_ones_own_is_loaded_once_it_is_known(tmp_path, monkeypatch):
+    model = SpSNN([2, 3, 2], neuron=PlainLIF(v_reset=-0.5))
+    save(model, tmp_path / "own.h5")
+    with pytest.raises(ModelFileError, match="neuron kind must be one of lif, adlif, li, adex, got 'plain_lif'"):
+        load(tmp_path / "own.h5")
+    monkeypatch.setitem(NEURONS, PlainLIF.kind, PlainLIF)
+    assert load(tmp_path / "own.h5").neuron == model.neuron
+
+
+def test_the_documented_example_is_the_file():
+    text = (Path(__file__).parents[2] / "docs" / "neurons.md").read_text(encoding="utf-8")
+    for function in AdEx.functions:
+        assert inspect.getsource(function) in text
