@@ -5,25 +5,27 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.spikes import Spikes
-from spsnn.autograd.synapse import delayed_current, pull_back_current, whole_steps
+from spsnn.autograd.synapse import delayed_current, pull_back_current
 from spsnn.kernels.cpu.custom import kernels
+from spsnn.kernels.cpu.delays import all_lags
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.surrogate import SURROGATES
 
 
 class _Neurons(torch.autograd.Function):
-    """Inputs: neuron, grid, arrivals ``[B, T, J]``, recurrent weight and delay or None; outputs: spikes and u."""
+    """Inputs: neuron, grid, arrivals ``[B, T, J]``, recurrent delay, then weight, matrix, pre, post and alpha of the
+    recurrent projection (or None); outputs: spikes and u."""
 
     @staticmethod
-    def forward(ctx, neuron, grid, x, weight, delay):
+    def forward(ctx, neuron, grid, x, delay, weight, *rest):
         x = x.detach().numpy().copy()  # receives the recurrent arrivals
         n_samples, n_steps, n = x.shape
         loop = np.zeros((0, 0), x.dtype), np.zeros((0, 0), np.uint32)
-        ctx.arrivals = None
         if weight is not None:
-            ctx.arrivals = whole_steps(delay.detach().numpy(), grid.dt, n_steps, 1)
-            loop = tuple(map(np.ascontiguousarray, (weight.detach().numpy(), ctx.arrivals.lag)))
+            form, arrival = _recurrent(grid, n_steps, delay, weight, rest)
+            loop = weight.detach().contiguous().numpy(), all_lags(form, arrival, n, n)
         start = neuron.initial_state()
         p = tuple(x.dtype.type(c) for c in neuron.constants(grid.dt))
         spikes, u = np.empty_like(x), np.empty_like(x)
@@ -31,25 +33,31 @@ class _Neurons(torch.autograd.Function):
         states[:, 0] = np.array(start)[:, None]
         run, ctx.adjoint = kernels(neuron.functions, len(start))
         run(x, *loop, p, spikes, u, states)
-        ctx.tape, ctx.loop, ctx.grid, ctx.p = (x, spikes, u, states), loop, grid, p
-        ctx.save_for_backward(*([] if weight is None else [weight]))
+        ctx.tape, ctx.constants, ctx.grid, ctx.delay = (x, spikes, u, states), (*loop, p), grid, delay
+        ctx.save_for_backward(weight, *rest)
         return torch.from_numpy(spikes), torch.from_numpy(u)
 
     @staticmethod
     def backward(ctx, *grads):
         x, spikes, _, states = ctx.tape
-        grid, number = ctx.grid, x.dtype.type
-        grads = [np.ascontiguousarray(g.numpy()) for g in grads]
+        grid = ctx.grid
+        grads = [g.contiguous().numpy() for g in grads]
         grad_x, grad_state = np.empty_like(x), np.zeros_like(states[:, 0])
         ctx.adjoint(
-            *ctx.tape, *grads, *ctx.loop, ctx.p, grid.detach_reset, SURROGATES[grid.surrogate], number(grid.slope),
-            grad_state, grad_x,
+            *ctx.tape, *grads, *ctx.constants, grid.detach_reset, SURROGATES[grid.surrogate],
+            x.dtype.type(grid.slope), grad_state, grad_x,
         )  # fmt: skip
-        loop = None, None
-        if ctx.arrivals is not None:
+        weight, *rest = ctx.saved_tensors
+        loop = [None] * 5
+        if weight is not None:
             source = Spikes(*group_marked(spikes), spikes.shape)
-            loop = pull_back_current(source, *ctx.saved_tensors, ctx.arrivals, grad_x, grid.dt, False)[:2]
-        return None, None, torch.from_numpy(grad_x), *loop
+            form, arrival = _recurrent(grid, x.shape[1], ctx.delay, weight, rest)
+            *loop, _ = pull_back_current(source, weight, form, arrival, grad_x, False)
+        return None, None, torch.from_numpy(grad_x), None, *loop
+
+
+def _recurrent(grid, n_steps, delay, weight, rest):
+    return kernel_form(rest, delay, weight.dtype), arrival_of_current(grid.dt, n_steps, 1, weight.dtype)
 
 
 def run_custom(neuron, inputs, grid, recurrent, keep_potential):
@@ -62,7 +70,8 @@ def run_custom(neuron, inputs, grid, recurrent, keep_potential):
     """
     neuron.check_grid(grid)
     x = sum(delayed_current(spikes, weight, delay, grid.dt) for spikes, weight, delay in inputs)
-    z, u = _Neurons.apply(neuron, grid, x, *(recurrent or (None, None)))
+    weight, delay = recurrent or (None, None)
+    z, u = _Neurons.apply(neuron, grid, x, delay, weight, *delay_tensors(delay))
     raw = z.detach().numpy()
     active = group_marked(_reached(u.detach().numpy(), grid)) if z.requires_grad else (None, None)
     return Spikes(*group_marked(raw), raw.shape, z, *active), u if keep_potential else u.new_empty(0)

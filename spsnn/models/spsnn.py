@@ -136,9 +136,9 @@ class SpSNN(nn.Module):
             loop = self.loops[k] if k < len(self.loops) else None
             spikes, potential = run_population(
                 neuron,
-                [(spikes, synapse.weights(), synapse.delays())],
+                [(spikes, synapse.weights(), synapse.kernel_delays())],
                 self.grid,
-                None if loop is None else (loop.weights(), loop.delays()),
+                None if loop is None else (loop.weights(), loop.kernel_delays()),
             )
             if spikes is not None:
                 passed.append(spikes)
