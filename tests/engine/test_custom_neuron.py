@@ -12,6 +12,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from spsnn import ConfigError, Euclidean, ModelFileError, SpikeBatch, SpSNN, TrainingConfig, evaluate, fit, load, save
+from spsnn.autograd.delays import Distances
 from spsnn.autograd.population import Grid, run_population
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.kernels.reference.custom import simulate_custom
@@ -161,6 +162,24 @@ def test_gradients_against_torch_autograd(detach_reset):
         ]
         errors = [relative(a, b) for a, b in zip(got, want, strict=True)]
         assert max(errors) < 1e-9, (kind, errors)
+
+
+def test_delays_from_coordinates_are_those_of_the_matrix():
+    """A recurrent population with `Distances`: same spikes, and the chain rule gives the same gradients."""
+    rng = np.random.default_rng(8)
+    z = fixed(dense_spikes(rng, (2, N_STEPS, N_PRE), 0.3))
+    w, w_loop = (torch.tensor(rng.normal(0.8, 0.8, (n, N_HIDDEN))) for n in (N_PRE, N_HIDDEN))
+    pre, post = (torch.tensor(rng.normal(0, 3, (n, 2)), requires_grad=True) for n in (N_PRE, N_HIDDEN))
+    alpha, c = torch.tensor(1.3, dtype=torch.float64, requires_grad=True), torch.tensor(rng.normal(size=(N_HIDDEN,)))
+    runs = []
+    for stored in (True, False):
+        d = [Distances(p, post, alpha, d_min=0.4) for p in (pre, post)]
+        if stored:
+            d = [x.d_min + alpha * ((x.pre[:, None] - post).square().sum(-1) + x.eps**2).sqrt() for x in d]
+        spikes, _ = run_population(ADEX, [(z, w, d[0])], Grid(dt=DT, slope=0.7), (w_loop, d[1]))
+        runs.append((spikes.dense, *torch.autograd.grad((c * spikes.dense).sum(), (pre, post, alpha))))
+    assert runs[0][0].sum() > 20 and torch.equal(runs[0][0], runs[1][0])
+    assert max(relative(a, b) for a, b in zip(*(r[1:] for r in runs), strict=True)) < 1e-9
 
 
 @pytest.mark.parametrize(
