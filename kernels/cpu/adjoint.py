@@ -1,28 +1,113 @@
-"""Adjoint of a population of linear neurons: the surrogate and the EventProp gradient."""
+"""Adjoint of a population of linear neurons: the surrogate and the EventProp gradient.
+
+Each step of the sweep, backwards in time, first turns dL/dV after the threshold (`lv`) into dL/dV before it, then
+takes dL/dV, dL/dI and dL/dA (`lv`, `li`, `la`) back over the flow of one step.
+"""
 
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_lags
+from spsnn.kernels.cpu.delays import fill_places
 from spsnn.kernels.cpu.population import HELD, ring_shape
 from spsnn.kernels.cpu.projection import FAST, LANES
 from spsnn.kernels.cpu.surrogate import surrogate
 
 
 @njit(cache=True, fastmath=FAST)
-def _from_ring(ring, base, wrap, lags, shift, back_0, back_1):
+def _fill_psi(u, threshold, kind, slope, psi):
+    """Surrogate derivatives; zero where a neuron is held, since HELD is far from every threshold."""
+    if kind == 2:  # the default on its own: this loop vectorises
+        one, zero = psi.dtype.type(1), psi.dtype.type(0)
+        for j in range(len(psi)):
+            psi[j] = max(zero, one - slope * abs(u[j] - threshold[j]))
+    else:
+        for j in range(len(psi)):
+            psi[j] = surrogate(u[j] - threshold[j], kind, slope)
+
+
+@njit(cache=True, fastmath=FAST)
+def _through_surrogate(c, u, z, psi, gz, lv, subtract, detach_reset):
+    """``dL/dV- = dL/dV+ dV+/dV- + psi dL/dz``."""
+    threshold, v_reset = c[7], c[8]
+    if not detach_reset:
+        for j in range(len(lv)):
+            gz[j] += lv[j] * (-threshold[j] if subtract else v_reset[j] - u[j])
+    if not subtract:
+        zero = lv.dtype.type(0)
+        for j in range(len(lv)):
+            lv[j] = lv[j] if z[j] == 0 else zero
+    for j in range(len(lv)):
+        lv[j] += psi[j] * gz[j]
+
+
+@njit(cache=True, fastmath=FAST)
+def _through_times(c, z, current, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released):
+    """``dL/dV- = (Vdot+ dL/dV+ + dL/dA+ dAdot - dL/dt_k) / Vdot-`` at spikes."""
+    for j in range(len(lv)):
+        if z[j] != 0:
+            drive = current[j] - (a[j] if len(a) else 0)
+            before = max(drive - c[7, j], min_slope)
+            after, gv = drive - c[8, j] - c[9, j], lv[j]
+            if was_held[j]:
+                after, gv = released[0, j], released[1, j]
+            bend = rates[1, j] * (c[8, j] - c[7, j]) - rates[0, j] * c[9, j]
+            lv[j] = (after * gv + tau_mem[j] * (la[j] * bend - gz[j])) / before
+
+
+@njit(cache=True, fastmath=FAST)
+def _note_held(c, u, current, a, lv, was_held, released):
+    """Keep Vdot+ and dL/dV+ where a refractory period ends; a held potential has no gradient."""
+    for j in range(len(lv)):
+        held = u[j] == HELD
+        if held:
+            if not was_held[j] and len(current):
+                released[0, j] = current[j] - c[8, j] - (a[j] if len(a) else 0)
+                released[1, j] = lv[j]
+            lv[j] = 0
+        was_held[j] = held
+
+
+@njit(cache=True, fastmath=FAST)
+def _back(c, lv, li, la, adaptive):
+    """Back over the flow of one step."""
+    a_vv, a_vi, a_va, a_av, a_ai, a_aa, a_ii = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
+    for j in range(len(lv)):
+        li[j] = a_ii[j] * li[j] + a_vi[j] * lv[j]
+    if adaptive:
+        for j in range(len(lv)):
+            li[j] += a_ai[j] * la[j]
+        for j in range(len(lv)):
+            v, a = lv[j], la[j]
+            lv[j] = a_vv[j] * v + a_av[j] * a
+            la[j] = a_va[j] * v + a_aa[j] * a
+    else:
+        for j in range(len(lv)):
+            lv[j] *= a_vv[j]
+
+
+@njit(cache=True, fastmath=FAST)
+def _from_ring(ring, places, back_0, back_1):
     """``sum_j back_0_j grad_0[t + lag_j, j] + back_1_j grad_1[t + lag_j, j]`` of one presynaptic neuron."""
     total = back_0[0] * 0
-    for j in range(np.uint32(len(back_0))):
-        at = (base + (lags[j] << shift) + j) & wrap
+    for j in range(len(back_0)):
+        at = places[j]
         total += back_0[j] * ring[at, 0] + back_1[j] * ring[at, 1]
     return total
+
+
+@njit(cache=True)
+def _put(x, tiles, t):
+    """Write ``x`` to step ``t`` of one sample's ``tiles``."""
+    for tile in range(len(tiles)):
+        row, lanes = tiles[tile, t], x[tile * LANES : (tile + 1) * LANES]
+        for k in range(LANES):
+            row[k] = lanes[k]
 
 
 @njit(cache=True, parallel=True, fastmath=FAST)
 def run_adjoint(
     spikes, potential, current, adaptation, grad_spikes, grad_potential, back_0, back_1, delays, arrival, constants,
-    subtract, detach_reset, by_time, kind, slope, tau_mem, adaptation_rates, min_slope, grad_0, grad_1,
+    subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, grad_0, grad_1,
 ):  # fmt: skip
     """Adjoint of `spsnn.kernels.cpu.population.run`: tiles ``grad_0 = dL/dx_0`` and ``grad_1 = dL/dx_1``.
 
@@ -33,82 +118,57 @@ def run_adjoint(
 
     with ``tau_mem Vdot = I - V - A``, and with ``Vdot+``, ``dL/dV+`` taken where the refractory period ends
     (Wunderlich & Pehle 2021; Nowotny et al. 2025 for delays).  ``tau_mem Vdot-`` is kept above ``min_slope``: at a
-    grazing crossing the true gradient diverges.  ``adaptation_rates [2, J]`` holds 1/tau_adapt and a/tau_adapt.
+    grazing crossing the true gradient diverges.  ``rates [2, J]`` holds 1/tau_adapt and a/tau_adapt.
 
     The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is
     ``sum_j back_0_ij grad_0[t + lag_ij, j] + back_1_ij grad_1[t + lag_ij, j]``.
     """
     n_samples, n_steps, n = potential.shape
     recurrent = back_0.size > 0
-    from_spikes = grad_spikes.size > 0
-    from_potential = grad_potential.size > 0
-    adaptive = adaptation.size > 0
     slots, width = ring_shape(delays, arrival, n) if recurrent else (1, 1)
-    shift = np.uint32(np.log2(width))
-    wrap = np.uint32(slots * width - 1)
+    width, wrap = np.uint32(width), np.uint32(slots * width - 1)
+    n_padded = grad_0.shape[1] * LANES
     c = constants
     for b in prange(n_samples):
-        lv = np.zeros(n, potential.dtype)
-        li = np.zeros(n, potential.dtype)
-        la = np.zeros(n, potential.dtype)
-        released = np.zeros((2, n), potential.dtype)  # Vdot+ and dL/dV+ where a refractory period ends
-        was_held = np.zeros(n, np.bool_)
-        row, lags = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+        padded = np.zeros((2, n_padded), potential.dtype)
+        lv, li, la = padded[0, :n], padded[1, :n], np.zeros(n, potential.dtype)
+        psi, gz = np.zeros(n, potential.dtype), np.zeros(n, potential.dtype)
+        released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
+        row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
         ring = np.zeros((slots * width if recurrent else 0, 2), potential.dtype)
         for back in range(n_steps):
             t = n_steps - 1 - back
-            base = np.uint32(t * width) & wrap
-            for j in range(n):
-                u = potential[b, t, j]
-                z = spikes[b, t, j]
-                gv = lv[j]
-                if u == HELD:
-                    if by_time and not was_held[j]:
-                        a_end = adaptation[b, t, j] if adaptive else 0.0
-                        released[0, j] = current[b, t, j] - c[8, j] - a_end
-                        released[1, j] = gv
-                    was_held[j] = True
-                    gv = 0
-                else:
-                    psi = 0.0
-                    if not by_time:
-                        psi = surrogate(u - c[7, j], kind, slope)
-                    if (z != 0) if by_time else (psi != 0):
-                        gz = la[j] * 0
-                        if from_spikes:
-                            gz += grad_spikes[b, t, j]
-                        if recurrent:
-                            fill_lags(delays, arrival, j, 0, row, lags)
-                            gz += _from_ring(ring, base, wrap, lags, shift, back_0[j], back_1[j])
-                        if not by_time:
-                            gz += la[j] * c[9, j]
-                            if not detach_reset:
-                                gz += gv * (-c[7, j] if subtract else c[8, j] - u)
-                            if z != 0 and not subtract:
-                                gv = gv * 0
-                            gv += psi * gz
-                        else:
-                            a_before = adaptation[b, t, j] if adaptive else 0.0
-                            slope_before = max(current[b, t, j] - c[7, j] - a_before, min_slope)
-                            slope_after = current[b, t, j] - c[8, j] - a_before - c[9, j]
-                            if was_held[j]:
-                                slope_after = released[0, j]
-                                gv = released[1, j]
-                            bend = adaptation_rates[1, j] * (c[8, j] - c[7, j]) - adaptation_rates[0, j] * c[9, j]
-                            gv = (slope_after * gv + tau_mem[j] * (la[j] * bend - gz)) / slope_before
-                    elif z != 0 and not subtract:
-                        gv = gv * 0
-                    was_held[j] = False
-                    if from_potential:
-                        gv += grad_potential[b, t, j]
-                tile, k = j // LANES, j % LANES
-                grad_0[b, tile, t, k] = li[j]
-                grad_1[b, tile, t, k] = gv
-                a_0, i_0 = la[j], li[j]
-                lv[j] = c[0, j] * gv + c[3, j] * a_0
-                la[j] = c[2, j] * gv + c[5, j] * a_0
-                li[j] = c[6, j] * i_0 + c[1, j] * gv + c[4, j] * a_0
+            base = np.uint32(t) * width & wrap
+            z, u = spikes[b, t], potential[b, t]
+            drive = current[b, t] if by_time else la[:0]
+            a = adaptation[b, t] if adaptive and by_time else la[:0]
+            if grad_spikes.size:
+                gz[:] = grad_spikes[b, t]
+            else:
+                gz[:] = 0
+            if not by_time:
+                _fill_psi(u, c[7], kind, slope, psi)
+                if adaptive:
+                    for j in range(n):
+                        gz[j] += la[j] * c[9, j]
+            if recurrent:
+                for pre in range(n):
+                    if (z[pre] if by_time else psi[pre]) != 0:
+                        fill_places(delays, arrival, pre, base, width, wrap, row, places)
+                        gz[pre] += _from_ring(ring, places, back_0[pre], back_1[pre])
+            if by_time:
+                _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
+            else:
+                _through_surrogate(c, u, z, psi, gz, lv, subtract, detach_reset)
+            if grad_potential.size:
+                for j in range(n):
+                    lv[j] += grad_potential[b, t, j]
+            if refractory:
+                _note_held(c, u, drive, a, lv, was_held, released)
+            _put(padded[1], grad_0[b], t)
+            _put(padded[0], grad_1[b], t)
             if recurrent:
                 for j in range(n):
-                    ring[base + np.uint32(j), 0] = grad_0[b, j // LANES, t, j % LANES]
-                    ring[base + np.uint32(j), 1] = grad_1[b, j // LANES, t, j % LANES]
+                    ring[base + np.uint32(j), 0] = li[j]
+                    ring[base + np.uint32(j), 1] = lv[j]
+            _back(c, lv, li, la, adaptive)

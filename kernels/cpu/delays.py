@@ -46,7 +46,7 @@ class Arrival(NamedTuple):
     """How delays become grid steps.
 
     Attributes:
-        step: dt in ms, in the dtype of the delays.
+        per_step: 1 / dt in 1/ms, in the dtype of the delays.
         dt, tau_mem, tau_syn: in ms, float64.
         exact: sub-step arrivals.
         least, most: bounds of the lag in steps; 1 at least for recurrent synapses, since a spike cannot act within
@@ -54,7 +54,7 @@ class Arrival(NamedTuple):
         b_0, b_1: derivatives to the delay in `round` mode.
     """
 
-    step: float
+    per_step: float
     dt: float
     tau_mem: float
     tau_syn: float
@@ -75,35 +75,58 @@ def fill_delays(delays, i, start, out):
         for k in range(len(out)):
             out[k] = delays.matrix[i, start + k]
         return
-    out[:] = 0
     for dim in range(delays.pre.shape[1]):
-        p = delays.pre[i, dim]
-        if delays.l1:
-            for k in range(len(out)):
-                x = p - delays.post[dim, start + k]
-                out[k] += np.sqrt(x * x + delays.eps_2)
-        else:
-            for k in range(len(out)):
-                x = p - delays.post[dim, start + k]
-                out[k] += x * x
+        p, post = delays.pre[i, dim], delays.post[dim, start : start + len(out)]
+        for k in range(len(out)):
+            x = (p - post[k]) * (p - post[k])
+            x = np.sqrt(x + delays.eps_2) if delays.l1 else x
+            out[k] = x if dim == 0 else out[k] + x
+    if not delays.l1:
+        for k in range(len(out)):
+            out[k] = np.sqrt(out[k] + delays.eps_2)
     for k in range(len(out)):
-        r = out[k] if delays.l1 else np.sqrt(out[k] + delays.eps_2)
-        out[k] = min(delays.d_min + delays.alpha * r, delays.longest)
+        out[k] = min(delays.d_min + delays.alpha * out[k], delays.longest)
+
+
+@njit(cache=True, inline="always")
+def _rounded(delay, per_step, least, most):
+    return np.uint32(np.int32(min(max(np.rint(delay * per_step), least), most)))
+
+
+@njit(cache=True, inline="always")
+def _raised(delay, dt, least, most):
+    # A delay that is a whole number of steps must not be pushed to the next by the last bit of a float32.
+    return np.uint32(np.int32(min(max(np.ceil(delay / dt - 1e-5), least), most)))
 
 
 @njit(cache=True)
 def fill_lags(delays, arrival, i, start, row, out):
-    """Lags in steps, uint32, of the synapses from ``i`` to ``start .. start + len(out)``; ``row`` is scratch."""
+    """Lags in steps, uint32, of the synapses from ``i`` to ``start .. start + len(out)``; ``row`` takes the delays."""
     fill_delays(delays, i, start, row)
     least, most = row.dtype.type(arrival.least), row.dtype.type(arrival.most)
-    if arrival.exact:
-        for k in range(len(out)):
-            # A delay that is a whole number of steps must not be pushed to the next by the last bit of a float32.
-            lag = np.ceil(row[k] / arrival.dt - 1e-5)
-            out[k] = np.uint32(np.int32(min(max(lag, arrival.least), arrival.most)))
-    else:
-        for k in range(len(out)):
-            out[k] = np.uint32(np.int32(min(max(np.rint(row[k] / arrival.step), least), most)))
+    for k in range(len(out)):
+        if arrival.exact:
+            out[k] = _raised(row[k], arrival.dt, least, most)
+        else:
+            out[k] = _rounded(row[k], arrival.per_step, least, most)
+
+
+@njit(cache=True)
+def fill_places(delays, arrival, i, base, width, wrap, row, out):
+    """Places in a ring of arrivals, uint32, for a spike of ``i`` in the step whose slot begins at ``base``.
+
+    A slot is ``width`` long; ``wrap`` is the size of the ring, a power of two, less one; ``row`` is scratch.
+    """
+    fill_delays(delays, i, 0, row)
+    least, most = row.dtype.type(arrival.least), row.dtype.type(arrival.most)
+    for k in range(len(out)):
+        if arrival.exact:
+            lag = _raised(row[k], arrival.dt, least, most)
+        else:
+            lag = _rounded(row[k], arrival.per_step, least, most)
+        at = np.uint32(lag * width)  # each step cut back to 32 bits, so that eight places fit a register
+        at = np.uint32(at + base)
+        out[k] = np.uint32(at + np.uint32(k)) & wrap
 
 
 @njit(cache=True)
@@ -179,9 +202,9 @@ def pull_to_places(delays, i, start, grad, scratch, grad_pre, grad_post, grad_sc
     """Add what ``grad [n] = dL/dd`` of the synapses from ``i`` to ``start .. start + n`` means for the coordinates
     ``[I, D]`` and ``[D, J]`` and, in ``grad_scale [1]``, for alpha; ``scratch [n]`` is overwritten."""
     fill_delays(delays, i, start, scratch)
-    total = grad[0] * 0
+    least, total = np.sqrt(delays.eps_2), grad[0] * 0
     for k in range(len(grad)):
-        r = (scratch[k] - delays.d_min) / delays.alpha
+        r = max((scratch[k] - delays.d_min) / delays.alpha, least)  # rounding must not make it zero
         g = grad[k] if scratch[k] < delays.longest else grad[k] * 0
         total += g * r
         scratch[k] = delays.alpha * g if delays.l1 else delays.alpha * g / r

@@ -17,7 +17,7 @@ two so that one addition and one mask give the address.  Their lags are computed
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_lags, longest_lag
+from spsnn.kernels.cpu.delays import fill_places, longest_lag
 from spsnn.kernels.cpu.projection import FAST, LANES
 
 HELD = -(2.0**100)  # written to the potential's record while a neuron is refractory; the same number in float32
@@ -41,48 +41,53 @@ def ring_shape(delays, arrival, n):
 @njit(cache=True, fastmath=FAST)
 def _advance(c, v, i, a, u, adaptive):
     """One step without arrivals; the potential before the threshold goes to ``u``."""
+    a_vv, a_vi, a_va, a_av, a_ai, a_aa, a_ii = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
     for j in range(len(v)):
-        u[j] = c[0, j] * v[j] + c[1, j] * i[j]
+        u[j] = a_vv[j] * v[j] + a_vi[j] * i[j]
     if adaptive:
         for j in range(len(v)):
-            u[j] += c[2, j] * a[j]
+            u[j] += a_va[j] * a[j]
         for j in range(len(v)):
-            a[j] = c[3, j] * v[j] + c[4, j] * i[j] + c[5, j] * a[j]
+            a[j] = a_aa[j] * a[j] + a_av[j] * v[j]
+        for j in range(len(v)):
+            a[j] += a_ai[j] * i[j]
     for j in range(len(v)):
-        i[j] *= c[6, j]
+        i[j] *= a_ii[j]
 
 
 @njit(cache=True)
 def _take(x, tiles, t):
     """Add step ``t`` of one sample's ``tiles`` to ``x``."""
     for tile in range(len(tiles)):
+        lanes, row = x[tile * LANES : (tile + 1) * LANES], tiles[tile, t]
         for k in range(LANES):
-            x[tile * LANES + k] += tiles[tile, t, k]
+            lanes[k] += row[k]
 
 
 @njit(cache=True)
-def _take_ring(x, ring, base):
+def _take_slot(x, slot):
     """Add a slot of the ring to ``x`` and clear it."""
-    for j in range(len(x)):
-        x[j] += ring[base + j]
-    for j in range(len(x)):
-        ring[base + j] = 0
+    for j in range(len(slot)):
+        x[j] += slot[j]
+    slot[:] = 0
 
 
 @njit(cache=True, fastmath=FAST)
 def _fire(c, v, a, u, z, subtract, adaptive):
     """Threshold and reset where no neuron is refractory; spikes go to ``z``."""
+    one, zero = z.dtype.type(1), z.dtype.type(0)
+    threshold, v_reset, jump = c[7], c[8], c[9]
     for j in range(len(z)):
-        z[j] = 1 if u[j] > c[7, j] else 0
+        z[j] = one if u[j] > threshold[j] else zero
     if subtract:
         for j in range(len(z)):
-            v[j] = u[j] - z[j] * c[7, j]
+            v[j] = u[j] - z[j] * threshold[j]
     else:
         for j in range(len(z)):
-            v[j] = c[8, j] if z[j] > 0 else u[j]
+            v[j] = u[j] if z[j] == zero else v_reset[j]
     if adaptive:
         for j in range(len(z)):
-            a[j] += z[j] * c[9, j]
+            a[j] += z[j] * jump[j]
 
 
 @njit(cache=True, fastmath=FAST)
@@ -104,10 +109,10 @@ def _fire_refractory(c, v, a, u, z, held, subtract, n_refractory):
 
 
 @njit(cache=True)
-def _send(ring, base, wrap, lags, shift, weight):
+def _send(ring, places, weight):
     """Put one spike's arrivals into the ring."""
-    for j in range(np.uint32(len(weight))):
-        ring[(base + (lags[j] << shift) + j) & wrap] += weight[j]
+    for j in range(len(weight)):
+        ring[places[j]] += weight[j]
 
 
 @njit(cache=True, parallel=True, fastmath=FAST)
@@ -124,8 +129,7 @@ def run(
     n_samples, n_steps, n = potential.shape
     recurrent, recurrent_jumps = weight_0.size > 0, weight_1.size > 0
     slots, width = ring_shape(delays, arrival, n) if recurrent else (1, 1)
-    shift = np.uint32(np.log2(width))
-    wrap = np.uint32(slots * width - 1)
+    width, wrap = np.uint32(width), np.uint32(slots * width - 1)
     n_padded = x_0.shape[1] * LANES
     c = np.zeros((10, n_padded), constants.dtype)
     c[:, :n] = constants
@@ -133,19 +137,19 @@ def run(
         v, i = np.zeros(n_padded, x_0.dtype), np.zeros(n_padded, x_0.dtype)
         a, u = np.zeros(n_padded, x_0.dtype), np.zeros(n_padded, x_0.dtype)
         held = np.zeros(n, np.int32)
-        row, lags = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+        row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
         ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
         ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
         for t in range(n_steps):
-            base = np.uint32(t * width) & wrap
+            base = np.uint32(t) * width & wrap
             _advance(c, v, i, a, u, adaptive)
             _take(i, x_0[b], t)
             if x_1.size:
                 _take(u, x_1[b], t)
             if recurrent:
-                _take_ring(i[:n], ring_0, base)
+                _take_slot(i, ring_0[base : base + n])
             if recurrent_jumps:
-                _take_ring(u[:n], ring_1, base)
+                _take_slot(u, ring_1[base : base + n])
             if current.size:
                 current[b, t] = i[:n]
             if adaptation.size:
@@ -159,7 +163,7 @@ def run(
             if recurrent:
                 for pre in range(n):
                     if z[pre] != 0:
-                        fill_lags(delays, arrival, pre, 0, row, lags)
-                        _send(ring_0, base, wrap, lags, shift, weight_0[pre])
+                        fill_places(delays, arrival, pre, base, width, wrap, row, places)
+                        _send(ring_0, places, weight_0[pre])
                         if recurrent_jumps:
-                            _send(ring_1, base, wrap, lags, shift, weight_1[pre])
+                            _send(ring_1, places, weight_1[pre])

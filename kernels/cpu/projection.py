@@ -226,8 +226,8 @@ def gather(
             size = min(LANES, n_post - start)
             reach = _prepare(delays, arrival, start, size, row, lags, offset)
             for i in range(n_pre):
-                for k in range(LANES):
-                    back_0[i, k] = weight[i, start + k] if k < size else 0
+                for k in range(size):
+                    back_0[i, k] = weight[i, start + k]
                     if exact:
                         c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
                         back_1[i, k] = back_0[i, k] * (b_1 if by_time else c_1)

@@ -102,4 +102,4 @@ def arrival_of_current(dt, n_steps, least, dtype):
 
 def _arrival(dt, n_steps, exact, least, dtype, tau_mem, tau_syn, b_0, b_1):
     real = np.dtype(str(dtype)[6:]).type
-    return Arrival(real(dt), float(dt), float(tau_mem), float(tau_syn), exact, least, n_steps, real(b_0), real(b_1))
+    return Arrival(real(1 / dt), float(dt), float(tau_mem), float(tau_syn), exact, least, n_steps, real(b_0), real(b_1))

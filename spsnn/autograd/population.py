@@ -127,7 +127,8 @@ class _Population(torch.autograd.Function):
         grad_0, grad_1 = tiles_of(n_samples, n_steps, n, dtype), tiles_of(n_samples, n_steps, n, dtype)
         run_adjoint(
             spikes, potential, current, adaptation, grad_z, grad_v, back_0, back_1, loop.delays, loop.arrival,
-            constants, neuron.reset == "subtract", grid.detach_reset, by_time and neuron.spiking,
+            constants, neuron.reset == "subtract", neuron.adaptive, neuron.refractory > 0, grid.detach_reset,
+            by_time and neuron.spiking,
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
