@@ -130,6 +130,15 @@ def fill_places(delays, arrival, i, base, width, wrap, row, out):
 
 
 @njit(cache=True)
+def all_lags(delays, arrival, n_pre, n_post):
+    """Lags in steps, uint32 ``[I, J]``, of a projection."""
+    row, lags = np.empty(n_post, delays.pre.dtype), np.empty((n_pre, n_post), np.uint32)
+    for i in range(n_pre):
+        fill_lags(delays, arrival, i, 0, row, lags[i])
+    return lags
+
+
+@njit(cache=True)
 def factors(delay, lag, arrival):
     """``(c_0, c_1, b_0, b_1)`` of one synapse."""
     if not arrival.exact:

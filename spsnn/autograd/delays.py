@@ -95,9 +95,9 @@ def arrival_of(neuron, dt, n_steps, exact, least, dtype):
     )
 
 
-def arrival_of_current(dt, n_steps, dtype):
+def arrival_of_current(dt, n_steps, least, dtype):
     """The same where only the delayed current is wanted: the second channel of its gradient is the slope in time."""
-    return _arrival(dt, n_steps, False, 0, dtype, 1.0, 1.0, 0.0, -1.0)
+    return _arrival(dt, n_steps, False, least, dtype, 1.0, 1.0, 0.0, -1.0)
 
 
 def _arrival(dt, n_steps, exact, least, dtype, tau_mem, tau_syn, b_0, b_1):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from spsnn.autograd.custom import run_custom
 from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
@@ -18,6 +19,7 @@ from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.population import HELD, run
 from spsnn.kernels.cpu.projection import tiles_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
+from spsnn.neurons.custom import CustomNeuron
 
 DELAY_MODES = ("round", "exact")
 ESTIMATORS = ("surrogate", "eventprop")
@@ -176,7 +178,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         inputs: list of ``(spikes, weight [I, J], delay)``; a delay is ``[I, J]`` in ms or `Distances`.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay)`` or None; a recurrent delay acts for at least one step.
-        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory.
+        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
+            `CustomNeuron`, ``u``.
 
     Returns:
         ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
@@ -205,6 +208,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         check_synapses(weight, delay, n_post, n_post)
         tensors += [weight, *delay_tensors(delay), None]
         delays.append(delay)
+    if isinstance(neuron, CustomNeuron):
+        return run_custom(neuron, inputs, grid, recurrent, keep_potential)
     call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:

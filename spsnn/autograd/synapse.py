@@ -19,27 +19,33 @@ class _Delayed(torch.autograd.Function):
         w = weight.detach().contiguous().numpy()
         n_samples, n_steps, _ = source.shape
         tiles, none = tiles_of(n_samples, n_steps, w.shape[1], w.dtype), np.zeros((n_samples, 0, 0, 0), w.dtype)
-        arrival = arrival_of_current(dt, n_steps, weight.dtype)
+        arrival = arrival_of_current(dt, n_steps, 0, weight.dtype)
         spread(source, w, kernel_form(rest[:4], delay, weight.dtype), arrival, tiles, none)
         out = np.empty((n_samples, n_steps, w.shape[1]), w.dtype)
         from_tiles(tiles, out)
-        ctx.call = source, dt, delay, arrival
+        ctx.call = source, delay, arrival
         ctx.save_for_backward(weight, *rest)
         return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx, grad):
-        source, dt, delay, arrival = ctx.call
+        source, delay, arrival = ctx.call
         weight, *rest = ctx.saved_tensors
-        grad = grad.contiguous().numpy()
-        padded = np.pad(grad, ((0, 0), (1, 1), (0, 0)))
-        tiles = [tiles_of(*grad.shape, grad.dtype) for _ in range(2)]
-        to_tiles(grad, tiles[0])
-        to_tiles((padded[:, :-2] - padded[:, 2:]) / (2 * dt), tiles[1])
         form = kernel_form(rest[:4], delay, weight.dtype)
-        w = weight.detach().contiguous().numpy()
-        grads = pull_back(source, w, form, arrival, False, ctx.needs_input_grad[8], *tiles)
-        return (None, None, None, *(None if g is None else torch.as_tensor(g) for g in grads))
+        grad, with_spikes = grad.contiguous().numpy(), ctx.needs_input_grad[8]
+        return (None, None, None, *pull_back_current(source, weight, form, arrival, grad, with_spikes))
+
+
+def pull_back_current(source, weight, form, arrival, grad, with_spikes):
+    """Gradients of weight, delay matrix, pre, post, alpha and spikes, tensors or None, from ``grad = dL/dx [B, T, J]``;
+    that of a delay is the slope of ``grad`` in time."""
+    padded = np.pad(grad, ((0, 0), (1, 1), (0, 0)))
+    tiles = [tiles_of(*grad.shape, grad.dtype) for _ in range(2)]
+    to_tiles(grad, tiles[0])
+    to_tiles((padded[:, :-2] - padded[:, 2:]) / (2 * arrival.dt), tiles[1])
+    w = weight.detach().contiguous().numpy()
+    grads = pull_back(source, w, form, arrival, False, with_spikes, *tiles)
+    return [None if g is None else torch.as_tensor(g) for g in grads]
 
 
 def delayed_current(spikes, weight, delay, dt):

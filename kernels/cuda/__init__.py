@@ -1,0 +1,1 @@
+"""CUDA kernels of the grid engine (numba.cuda)."""
