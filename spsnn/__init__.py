@@ -19,7 +19,7 @@ from spsnn.errors import (
     TrainingError,
 )
 from spsnn.kernels.events import SpikeBatch
-from spsnn.models import ModelConfig, SpSNN, from_graph, load, save, to_graph
+from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
 from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
@@ -37,6 +37,7 @@ __all__ = [
     "FreeDelaySynapse",
     "Grid",
     "LeakyIntegrator",
+    "LocalNetwork",
     "ModelConfig",
     "ModelFileError",
     "NoDelaySynapse",
