@@ -184,6 +184,58 @@ def list_synapses(net, indices):
 
 
 @njit(cache=True, parallel=True, fastmath=FAST)
+def _advance(v, i, held, arrived, driven, drive_weight, constants, subtract, n_refractory, fired, n_fired):
+    """One step of all neurons; slab s writes the indices that spike to ``fired`` from its first index on.
+
+    ``arrived`` is the row of the ring for this step, cleared for the next round.
+    """
+    n, n_slabs = len(v), len(n_fired)
+    vv, vi, ii, threshold, v_reset = constants[0], constants[1], constants[6], constants[7], constants[8]
+    for s in prange(n_slabs):
+        lo, hi = s * n // n_slabs, (s + 1) * n // n_slabs
+        for j in driven[np.searchsorted(driven, lo) : np.searchsorted(driven, hi)]:
+            arrived[j] += drive_weight
+        count = lo
+        for start in range(lo, hi, BLOCK):
+            stop = min(start + BLOCK, hi)
+            above = 0
+            for j in range(np.uint64(start), np.uint64(stop)):
+                u = vv * v[j] + vi * i[j]
+                i[j] = ii * i[j] + arrived[j]
+                arrived[j] = 0
+                u = v_reset if held[j] > 0 else u
+                held[j] = max(held[j] - 1, 0)
+                v[j] = u
+                above += u > threshold
+            if above > 0:
+                for j in range(start, stop):
+                    if v[j] > threshold:
+                        v[j] = v[j] - threshold if subtract else v_reset
+                        held[j] = n_refractory
+                        fired[count] = j
+                        count += 1
+        n_fired[s] = count - lo
+
+
+@njit(cache=True, parallel=True, fastmath=FAST)
+def _deliver(net, spikes, step, weight, ring, n_events):
+    """Add the arrivals of the ``spikes`` of a step to the ring; slab s adds its synaptic events to ``n_events[s]``."""
+    n, n_slabs = len(weight), len(n_events)
+    for s in prange(n_slabs):
+        lo, hi = s * n // n_slabs, (s + 1) * n // n_slabs
+        runs = np.empty((MAX_RUNS, 2), np.int64)
+        address, value = np.empty(hi - lo + LANES, np.uint32), np.empty(hi - lo + LANES, np.float32)
+        count = 0
+        for pre in spikes:
+            for r in range(_find_runs(net, pre, lo, hi, runs)):
+                first, last = runs[r]
+                count += _arrivals(net, pre, first, last, step, weight[pre], address, value)
+                for k in range(np.uint64(last - first)):
+                    ring[address[k]] += value[k]
+        n_events[s] += count
+
+
+@njit(cache=True)
 def run(net, weight, drive_ptr, drive, drive_weight, constants, subtract, n_refractory, n_slabs):
     """Advance all steps from rest with the equations of `spsnn.kernels.cpu.population`, without adaptation.
 
@@ -193,59 +245,21 @@ def run(net, weight, drive_ptr, drive, drive_weight, constants, subtract, n_refr
     """
     n = len(weight)
     n_steps = len(drive_ptr) - 1
-    vv, vi, ii, threshold, v_reset = constants[0], constants[1], constants[6], constants[7], constants[8]
     v, i, held = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.int32)
     ring = np.zeros(net.slots * n, np.float32)
-    fired = np.empty(n, np.int32)
-    n_fired = np.zeros(n_slabs, np.int64)
-    n_events = np.zeros(n_slabs, np.int64)
-    ptr = np.zeros(n_steps + 1, np.int64)
-    spikes = np.empty(n, np.int32)
+    fired, n_fired, n_events = np.empty(n, np.int32), np.zeros(n_slabs, np.int64), np.zeros(n_slabs, np.int64)
+    ptr, spikes = np.zeros(n_steps + 1, np.int64), np.empty(n, np.int32)
     for t in range(n_steps):
-        base = (t & (net.slots - 1)) * n
-        for s in prange(n_slabs):
-            lo, hi = s * n // n_slabs, (s + 1) * n // n_slabs
-            now = drive[drive_ptr[t] : drive_ptr[t + 1]]
-            for j in now[np.searchsorted(now, lo) : np.searchsorted(now, hi)]:
-                ring[base + j] += drive_weight
-            count = lo
-            for start in range(lo, hi, BLOCK):
-                stop = min(start + BLOCK, hi)
-                above = 0
-                for j in range(np.uint64(start), np.uint64(stop)):
-                    u = vv * v[j] + vi * i[j]
-                    i[j] = ii * i[j] + ring[np.uint64(base) + j]
-                    ring[np.uint64(base) + j] = 0
-                    u = v_reset if held[j] > 0 else u
-                    held[j] = max(held[j] - 1, 0)
-                    v[j] = u
-                    above += u > threshold
-                if above > 0:
-                    for j in range(start, stop):
-                        if v[j] > threshold:
-                            v[j] = v[j] - threshold if subtract else v_reset
-                            held[j] = n_refractory
-                            fired[count] = j
-                            count += 1
-            n_fired[s] = count - lo
+        slot = t & (net.slots - 1)
+        arrived, driven = ring[slot * n : (slot + 1) * n], drive[drive_ptr[t] : drive_ptr[t + 1]]
+        _advance(v, i, held, arrived, driven, drive_weight, constants, subtract, n_refractory, fired, n_fired)
         if ptr[t] + n > len(spikes):
             spikes = np.concatenate((spikes, np.empty(len(spikes), np.int32)))
-        at = ptr[t]
+        end = ptr[t]
         for s in range(n_slabs):
-            for k in range(s * n // n_slabs, s * n // n_slabs + n_fired[s]):
-                spikes[at] = fired[k]
-                at += 1
-        ptr[t + 1] = at
-        for s in prange(n_slabs):
-            lo, hi = s * n // n_slabs, (s + 1) * n // n_slabs
-            runs = np.empty((MAX_RUNS, 2), np.int64)
-            address, value = np.empty(hi - lo + LANES, np.uint32), np.empty(hi - lo + LANES, np.float32)
-            count = 0
-            for pre in spikes[ptr[t] : ptr[t + 1]]:
-                for r in range(_find_runs(net, pre, lo, hi, runs)):
-                    first, last = runs[r]
-                    count += _arrivals(net, pre, first, last, t, weight[pre], address, value)
-                    for k in range(np.uint64(last - first)):
-                        ring[address[k]] += value[k]
-            n_events[s] += count
+            lo = s * n // n_slabs
+            spikes[end : end + n_fired[s]] = fired[lo : lo + n_fired[s]]
+            end += n_fired[s]
+        ptr[t + 1] = end
+        _deliver(net, spikes[ptr[t] : end], t, weight, ring, n_events)
     return ptr, spikes[: ptr[n_steps]], n_events.sum()
