@@ -52,13 +52,8 @@ class Local(NamedTuple):
     slots: int
 
 
-def ring_slots(d_min, alpha, radius, dt):
-    """Steps of the ring: a power of two beyond the longest lag, of which float32 knows 7 digits."""
-    return _power_of_two(int((d_min + alpha * radius) / dt * (1 + 1e-6)) + 3)
-
-
 def build(position, radius, probability, d_min, alpha, dt, seed):
-    """`Local` of neurons at ``position [N, D]``, D from 1 to 3."""
+    """`Local` of neurons at ``position [N, D]``, D from 1 to 3; N times the longest delay in steps stays below 2^31."""
     n, dim = position.shape
     points = np.zeros((n, 3))
     points[:, {1: [2], 2: [0, 2], 3: [0, 1, 2]}[dim]] = position - position.min(axis=0)
@@ -84,7 +79,7 @@ def build(position, radius, probability, d_min, alpha, dt, seed):
         np.float32(alpha / dt),
         np.uint32(max(round(probability * 2**32), 1) - 1),
         np.uint64(seed),
-        ring_slots(d_min, alpha, radius, dt),
+        _power_of_two(int((d_min + alpha * radius) / dt * (1 + 1e-6)) + 3),  # float32 lags have 7 digits
     )
 
 

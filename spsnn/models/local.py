@@ -57,7 +57,7 @@ class LocalNetwork:
 
     Raises:
         ConfigError: on a value outside its range.
-        CapacityError: if the ring would need 2^32 numbers or more.
+        CapacityError: if N times the longest delay in steps reaches 2^31.
     """
 
     position: np.ndarray
@@ -88,22 +88,22 @@ class LocalNetwork:
         positive(self, "radius", "probability", "alpha", "dt")
         not_negative(self, "d_min", "seed")
         whole(self, "seed")
+        if self.seed >= 2**64:
+            raise ConfigError(f"seed must be below 2^64, got {self.seed}")
         if self.probability > 1:
             raise ConfigError(f"probability must be at most 1, got {self.probability}; for more synapses raise radius")
-        if not self.neuron.spiking or self.neuron.adaptive:
+        if type(self.neuron) is not LIF:
             raise ConfigError(f"neuron must be a LIF, got {type(self.neuron).__name__}")
-        size = kernel.ring_slots(self.d_min, self.alpha, self.radius, self.dt) * len(position)
-        if size >= 2**32:
+        longest = self.d_min + self.alpha * self.radius
+        if (longest / self.dt + 4) * len(position) >= 2**31:  # a ring of twice as much has 32-bit addresses
             raise CapacityError(
-                f"delays up to {self.d_min + self.alpha * self.radius:.4g} ms of {len(position)} neurons need {size} "
-                f"pending arrivals at dt={self.dt} ms, 2^32 or more; lower alpha or radius, or raise dt"
+                f"{len(position)} neurons with delays up to {longest:.4g} ms at dt={self.dt} ms need 2^31 pending "
+                "arrivals or more; lower alpha or radius, or raise dt"
             )
 
     @cached_property
     def _cells(self):
-        return kernel.build(
-            self.position, self.radius, self.probability, self.d_min, self.alpha, self.dt, self.seed
-        )  # fmt: skip
+        return kernel.build(self.position, self.radius, self.probability, self.d_min, self.alpha, self.dt, self.seed)
 
     @cached_property
     def _index(self):

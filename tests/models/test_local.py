@@ -150,7 +150,9 @@ def test_more_spikes_than_the_record_starts_with():
         ({"seed": -1}, ConfigError, "seed must not be negative"),
         ({"seed": 0.5}, ConfigError, "seed must be a whole number"),
         ({"neuron": AdaptiveLIF()}, ConfigError, "must be a LIF, got AdaptiveLIF"),
-        ({"alpha": 1e10}, CapacityError, "pending arrivals at dt=1.0 ms.*lower alpha"),
+        ({"seed": 2**64}, ConfigError, "seed must be below 2"),
+        ({"alpha": 1e9}, CapacityError, "delays up to 1e[+]09 ms at dt=1.0 ms.*lower alpha"),
+        ({"alpha": 1e300, "radius": 1e300}, CapacityError, "delays up to inf ms"),
     ],
 )
 def test_wrong_settings(settings, error, message):
