@@ -87,7 +87,7 @@ def test_unusual_places():
 
 def test_mean_fan_out_and_its_spread():
     """Two points of the unit square are within r with probability pi r^2 - 8/3 r^3 + r^4 / 2."""
-    n, r, p = 4000, 0.1, 0.3
+    n, r, p = 2000, 0.15, 0.3
     w, _ = explicit(network(2, n, radius=r, probability=p))
     inside = np.pi * r**2 - 8 / 3 * r**3 + r**4 / 2
     assert (w != 0).sum() / n == pytest.approx(p * inside * (n - 1), rel=0.02)
