@@ -19,10 +19,8 @@ from spsnn.errors import (
     TrainingError,
 )
 from spsnn.kernels.events import SpikeBatch
-from spsnn.models import ModelConfig, SpSNN, from_graph, load, save, to_graph
-from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
-from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
+from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
 from spsnn.training import TrainingConfig, evaluate, fit
