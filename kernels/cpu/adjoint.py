@@ -35,7 +35,8 @@ def _through_surrogate(c, u, z, psi, gz, lv, subtract, detach_reset):
     if not subtract:
         zero = lv.dtype.type(0)
         for j in range(len(lv)):
-            lv[j] = lv[j] if z[j] == 0 else zero
+            g = lv[j]
+            lv[j] = g if z[j] == 0 else zero
     for j in range(len(lv)):
         lv[j] += psi[j] * gz[j]
 

@@ -84,7 +84,8 @@ def _fire(c, v, a, u, z, subtract, adaptive):
             v[j] = u[j] - z[j] * threshold[j]
     else:
         for j in range(len(z)):
-            v[j] = u[j] if z[j] == zero else v_reset[j]
+            stay, reset = u[j], v_reset[j]  # both read, so that the loop vectorises
+            v[j] = stay if z[j] == zero else reset
     if adaptive:
         for j in range(len(z)):
             a[j] += z[j] * jump[j]

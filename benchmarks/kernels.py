@@ -1,0 +1,163 @@
+"""Rates of the grid engine's projection kernels: synaptic events per second and core, against the floor.
+
+python benchmarks/kernels.py
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import common
+import numba
+import numpy as np
+import torch
+
+import spsnn
+from spsnn.autograd.delays import Distances, arrival_of, delay_tensors, kernel_form
+from spsnn.autograd.projection import pull_back, spread
+from spsnn.autograd.spikes import Spikes
+from spsnn.kernels.cpu.population import run
+from spsnn.kernels.cpu.projection import tiles_of
+
+# name: pre, post, input spikes per sample, steps, longest delay in steps
+WORKLOADS = {"A": (700, 256, 8000, 250, 60), "B": (140, 256, 6000, 100, 25)}
+SAMPLES, NEURON = 32, spsnn.LIF(tau_mem=20, tau_syn=5)
+
+
+@numba.njit
+def read_modify_write(places, row, rounds):
+    """The floor: one addition per place of a row in the first-level cache."""
+    for k in range(rounds):
+        w = np.float32(k)
+        for e in range(np.uint64(len(places))):
+            row[places[e]] += w
+
+
+def floor():
+    """Read-modify-writes per second of one core, at random places of 10 KB."""
+    places = np.random.default_rng(0).integers(0, 2500, 8000).astype(np.uint32)
+    seconds = common.median_seconds(lambda: read_modify_write(places, np.zeros(2500, np.float32), 2000))
+    return 2000 * len(places) / seconds
+
+
+def projection(workload, storage, mode, repeats):
+    """Forward and backward rates of a feed-forward projection, one row of the table."""
+    n_pre, n_post, n_spikes, n_steps, longest = WORKLOADS[workload]
+    rng = np.random.default_rng(0)
+    trains = [(rng.uniform(0, n_steps, n_spikes), rng.integers(0, n_pre, n_spikes)) for _ in range(SAMPLES)]
+    fixed = Spikes.from_batch(spsnn.SpikeBatch.from_samples(trains, n_pre, n_steps), 1.0)
+    spikes = Spikes(fixed.ptr, fixed.steps, fixed.shape, None, fixed.ptr, fixed.steps)  # a gradient at every spike
+    delays = places(n_pre, n_post, longest)
+    if storage == "stored":
+        delays = (longest * torch.rand(n_pre, n_post)).contiguous()
+    form = kernel_form(delay_tensors(delays), delays, torch.float32)
+    weight = rng.normal(size=(n_pre, n_post)).astype(np.float32)
+    arrival = arrival_of(NEURON, 1.0, n_steps, mode == "exact", 0, torch.float32)
+    x = [tiles_of(SAMPLES, n_steps, n_post, np.float32) for _ in range(2)]
+    if mode == "round":
+        x[1] = x[1][:, :, :0]
+    grads = [rng.normal(size=x[0].shape).astype(np.float32) for _ in range(2)]
+    times = {
+        "forward": lambda: spread(spikes, weight, form, arrival, *x),
+        "backward": lambda: pull_back(spikes, weight, form, arrival, True, False, *grads),
+        "with presynaptic": lambda: pull_back(spikes, weight, form, arrival, True, True, *grads),
+    }
+    return row({"workload": workload, "delays": storage, "mode": mode}, times, SAMPLES * n_spikes * n_post, repeats)
+
+
+def places(n_pre, n_post, longest, recurrent=False):
+    """Coordinates in the plane, some 2 % of the distances beyond ``longest``, where they are cut."""
+    g = torch.Generator().manual_seed(0)
+    pre, post = (longest / 4 * torch.randn(n, 2, generator=g) for n in (n_pre, n_post))
+    return Distances(pre, pre if recurrent else post, torch.tensor(1.0), max_delay=float(longest))
+
+
+def row(names, calls, events, repeats):
+    """Rates of ``calls`` with one thread and with all of them."""
+    seconds = {}
+    for n_threads in (1, numba.config.NUMBA_NUM_THREADS):
+        numba.set_num_threads(n_threads)
+        for name, call in calls.items():
+            seconds[name, n_threads] = common.median_seconds(call, repeats)
+    found = dict(names)
+    for name in calls:
+        found[f"{name}, events/s, 1 thread"] = events / seconds[name, 1]
+    for name in list(calls)[1:]:
+        found[f"{name} / forward"] = seconds[name, 1] / seconds["forward", 1]
+    for name in calls:
+        found[f"{name}, efficiency of {n_threads} threads"] = seconds[name, 1] / seconds[name, n_threads] / n_threads
+    return found
+
+
+def recurrent(storage, repeats):
+    """Rate of a recurrent projection of 256 neurons with some 8,000 spikes a sample.
+
+    The time of the same population without recurrent synapses is taken off; weights are zero, so that its spikes are
+    the same.
+    """
+    _, n, _, n_steps, longest = WORKLOADS["A"]
+    rng = np.random.default_rng(0)
+    x = tiles_of(SAMPLES, n_steps, n, np.float32)
+    x[:] = 0.62 * rng.exponential(size=x.shape)
+    delays = places(n, n, longest, recurrent=True)
+    if storage == "stored":
+        delays = longest * torch.rand(n, n)
+    form = kernel_form(delay_tensors(delays), delays, torch.float32)
+    arrival = arrival_of(NEURON, 1.0, n_steps, False, 1, torch.float32)
+    none, no_loop = np.zeros((SAMPLES, 0, 0), np.float32), np.zeros((0, 0), np.float32)
+    spikes, potential = (np.zeros((SAMPLES, n_steps, n), np.float32) for _ in range(2))
+    constants = NEURON.constants(1.0, n, np.float32)
+
+    def advance(weight):
+        run(
+            x, none[..., None], weight, no_loop, form, arrival, constants, False, False, 0, spikes, potential, none,
+            none,
+        )  # fmt: skip
+
+    numba.set_num_threads(1)
+    loop = np.zeros((n, n), np.float32)
+    alone, with_loop = (common.median_seconds(lambda w=w: advance(w), repeats) for w in (no_loop, loop))
+    events = float(spikes.sum()) * n
+    numba.set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    parallel = common.median_seconds(lambda: advance(loop), repeats)
+    return {
+        "delays": storage,
+        "spikes/sample": round(float(spikes.sum()) / SAMPLES),
+        "events/s, 1 thread": events / (with_loop - alone),
+        "events/s with the neurons": events / with_loop,
+        "neurons, ns per step": 1e9 * alone / (SAMPLES * n_steps * n),
+        f"efficiency of {numba.config.NUMBA_NUM_THREADS} threads": with_loop
+        / parallel
+        / numba.config.NUMBA_NUM_THREADS,
+    }
+
+
+def main():
+    """Measure and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=9)
+    repeats = parser.parse_args().repeats
+    least = floor()
+    rows = [projection(w, s, m, repeats) for w in WORKLOADS for s in ("computed", "stored") for m in ("round", "exact")]
+    for r in rows:
+        r["share of the floor"] = r["forward, events/s, 1 thread"] / least
+    loops = [recurrent(storage, repeats) for storage in ("computed", "stored")]
+    for r in loops:
+        r["share of the floor"] = r["events/s, 1 thread"] / least
+    text = f"""
+Workload A: 700 -> 256, 8,000 spikes a sample, T = 250, delays up to 60 steps. B: 140 -> 256, 6,000 spikes, T = 100,
+delays up to 25. Single precision, batch {SAMPLES}, median of {repeats}. An event is one spike at one synapse. Delays
+are computed from coordinates in the plane, or stored per synapse. Backward gives the gradients of weights and coordinates
+(or delays), "with presynaptic" also that of every presynaptic spike's time.
+
+The floor is one read-modify-write per event: {least:.3g}/s of one core, at random places of 10 KB, which fit the
+first-level cache. `exact` writes two numbers per event, so that half the floor is its bound. What is lost on A lies
+between the events: a source has 11 spikes a sample, and its eight offsets and weights are loaded anew for them. The
+recurrent ring (64 slots x 256 neurons, 64 KB) does not fit the first-level cache, and its delays are computed for every
+spike, since they would otherwise be a matrix.
+"""
+    common.write("kernels", "Rates of the projection kernels", text, {"Feed-forward": rows, "Recurrent": loops})
+
+
+if __name__ == "__main__":
+    main()
