@@ -52,9 +52,7 @@ def _network(w):
     b2.defaultclock.dt = 1 * b2.ms
     source = b2.SpikeGeneratorGroup(n_pre, units, steps * b2.ms)
     constants = {"tau_mem": TAU_MEM * b2.ms, "tau_syn": TAU_SYN * b2.ms}
-    neurons = b2.NeuronGroup(
-        n_post, EQUATIONS, threshold="v > 1", reset="v = 0", method="exact", namespace=constants
-    )
+    neurons = b2.NeuronGroup(n_post, EQUATIONS, threshold="v > 1", reset="v = 0", method="exact", namespace=constants)
     synapses = b2.Synapses(source, neurons, "weight : 1", on_pre="current_post += weight")
     pre, post = np.indices(w.weight.shape)
     synapses.connect(i=pre.ravel(), j=post.ravel())

@@ -1,10 +1,10 @@
 """DCLS: a convolution over time whose kernel is built from one learnable position (delay) per synapse, float32."""
 
 import common
+import dense
 import torch
 from DCLS.construct.modules import Dcls1d
 
-import dense
 from peers.workload import SLOPE, A, B, C, Result
 
 

@@ -1,10 +1,10 @@
 """Dense PyTorch: one product per lag and a loop over steps, float32."""
 
 import common
+import dense
 import torch
 
-import dense
-from peers.workload import A, B, C, SLOPE, Result
+from peers.workload import SLOPE, A, B, C, Result
 
 SAMPLES = 8
 

@@ -1,12 +1,12 @@
-"""Lava's CPU simulation: DelayDense and LIF in floating point, one sample."""
+"""Lava's CPU simulation: DelayDense and LIF in floating point, the first steps of one sample."""
 
 import dataclasses
 import multiprocessing
 import time
 
-import numpy as np
-
 from peers.workload import A, B, C, Result
+
+STEPS = 50
 
 _dataclass, _set_start_method = dataclasses.dataclass, multiprocessing.set_start_method
 # Lava 0.10 was written for Python 3.10: later versions refuse its unhashable defaults.
@@ -27,11 +27,11 @@ def forward(w):
     """Time of the run, without starting and stopping its processes."""
     start = time.perf_counter()
     n_steps, n_post = w.spikes.shape[1], w.weight.shape[1]
-    source = Source(data=w.spikes[0].T)
+    source = Source(data=w.spikes[0, :STEPS].T)
     # A spike at t acts at t + delay + 1, on the potential at once: together the equations of spsnn.
     synapses = DelayDense(weights=C * w.weight.T.astype(float), delays=w.lag.T.astype(int), num_message_bits=0)
     neurons = LIF(shape=(n_post,), du=1 - B, dv=1 - A, vth=1.0)
-    sink = Sink(shape=(n_post,), buffer=n_steps)
+    sink = Sink(shape=(n_post,), buffer=STEPS)
     source.s_out.connect(synapses.s_in)
     synapses.a_out.connect(neurons.a_in)
     neurons.s_out.connect(sink.a_in)
@@ -40,9 +40,9 @@ def forward(w):
         neurons.run(RunSteps(num_steps=1), run_cfg=settings)  # starts the processes
         setup = time.perf_counter() - start
         begin = time.perf_counter()
-        neurons.run(RunSteps(num_steps=n_steps - 1), run_cfg=settings)
+        neurons.run(RunSteps(num_steps=STEPS - 1), run_cfg=settings)
         seconds = time.perf_counter() - begin
         spikes = sink.data.get().T[None] > 0
     finally:
         neurons.stop()
-    return Result(seconds * n_steps / (n_steps - 1), spikes, setup=setup)
+    return Result(seconds * n_steps / (STEPS - 1), spikes, setup=setup)

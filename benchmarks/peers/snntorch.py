@@ -1,10 +1,10 @@
 """snnTorch: `Linear` and `Synaptic`, which have no delays per synapse, float32."""
 
 import common
+import dense
 import snntorch
 import torch
 
-import dense
 from peers.dense import train
 from peers.workload import SLOPE, A, B, C, Result
 

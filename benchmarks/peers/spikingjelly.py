@@ -1,10 +1,10 @@
 """SpikingJelly: `CUBALIFNode` behind a linear layer, without delays per synapse, float32."""
 
 import common
+import dense
 import torch
 from spikingjelly.activation_based import functional, neuron
 
-import dense
 from peers.dense import train
 from peers.workload import SLOPE, A, B, C, Result
 

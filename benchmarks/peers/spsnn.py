@@ -1,5 +1,7 @@
 """The grid engine of this package, float32."""
 
+from dataclasses import replace
+
 import common
 import torch
 
@@ -17,6 +19,14 @@ def forward(w):
     source, weight, delay = _network(w)
     run = lambda: run_population(NEURON, [(source, weight, delay)], GRID)[0]  # noqa: E731
     return Result(common.median_seconds(run, 20, budget=10), run().dense.numpy() > 0)
+
+
+def reference(w, detach_reset=True):
+    """What the others are compared with: spikes and the gradient of the weights, not timed."""
+    source, weight, delay = _network(w)
+    z, _ = run_population(NEURON, [(source, weight.requires_grad_(), delay)], replace(GRID, detach_reset=detach_reset))
+    z.dense.backward(torch.from_numpy(w.cotangent))
+    return Result(0.0, z.dense.detach().numpy() > 0, weight.grad.numpy())
 
 
 def step(w):

@@ -61,14 +61,20 @@ class Workload:
         """``(steps, units)`` of one sample, in the order of time."""
         return np.nonzero(self.spikes[sample])
 
+    def arrivals(self, sample, n_steps=None):
+        """Number of synaptic events of one sample within the first ``n_steps``."""
+        steps, units = self.events(sample)
+        return int((steps[:, None] + self.lag[units] < (n_steps or self.spikes.shape[1])).sum())
+
 
 @dataclass(frozen=True)
 class Result:
     """What an adapter measured.
 
     Attributes:
-        seconds: for all samples, without set-up.
-        spikes: ``[n, T', J]`` bool of the first ``n`` samples, over the ``T'`` steps that were simulated.
+        seconds: for the first ``n`` samples, without set-up.
+        spikes: ``[n, T', J]`` bool of these samples.  Where only the first ``T'`` steps were simulated, ``seconds`` is
+            scaled to all ``T``.
         gradient: ``dL/dweight [I, J]`` of a training step on these samples.
         setup: seconds of building and compiling.
     """
