@@ -6,8 +6,6 @@ import torch
 
 from peers.workload import SLOPE, A, B, C, Result
 
-SAMPLES = 8
-
 
 def forward(w):
     """Spikes of a batch, with delays."""
@@ -26,7 +24,7 @@ def step(w):
 
 def train(w, forward, weight):
     """Time of ``forward`` and its backward pass; ``weight.grad`` is ``[I, J]``."""
-    cotangent = torch.from_numpy(w.cotangent[:SAMPLES])
+    cotangent = torch.from_numpy(w.cotangent)
 
     def run():
         weight.grad = None
@@ -39,7 +37,7 @@ def train(w, forward, weight):
 
 
 def _network(w):
-    return torch.from_numpy(w.spikes[:SAMPLES]), torch.from_numpy(w.weight), torch.from_numpy(w.lag)
+    return torch.from_numpy(w.spikes), torch.from_numpy(w.weight), torch.from_numpy(w.lag)
 
 
 def _spikes(z, weight, lag):

@@ -8,8 +8,6 @@ import torch
 from peers.dense import train
 from peers.workload import SLOPE, A, B, C, Result
 
-SAMPLES = 8
-
 
 def forward(w):
     """Spikes of a batch, without delays."""
@@ -26,7 +24,7 @@ def step(w):
 
 def _network(w):
     weight = torch.from_numpy(w.weight).requires_grad_()
-    z = torch.from_numpy(w.spikes[:SAMPLES])
+    z = torch.from_numpy(w.spikes)
     neuron = snntorch.Synaptic(
         alpha=B, beta=A, reset_mechanism="zero", reset_delay=False, spike_grad=lambda u: dense.Spike.apply(u, SLOPE)
     )

@@ -8,8 +8,6 @@ from spikingjelly.activation_based import functional, neuron
 from peers.dense import train
 from peers.workload import SLOPE, A, B, C, Result
 
-SAMPLES = 8
-
 
 def forward(w):
     """Spikes of a batch, without delays."""
@@ -26,7 +24,7 @@ def step(w):
 
 def _network(w):
     weight = torch.from_numpy(w.weight).requires_grad_()
-    z = torch.from_numpy(w.spikes[:SAMPLES])
+    z = torch.from_numpy(w.spikes)
     population = neuron.CUBALIFNode(
         c_decay=B, v_decay=A, v_threshold=1.0, v_reset=0.0, surrogate_function=lambda u: dense.Spike.apply(u, SLOPE)
     )
