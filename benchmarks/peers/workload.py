@@ -31,9 +31,9 @@ class Workload:
     threads: int
 
     @classmethod
-    def random(cls, n_pre, n_post, n_spikes, n_steps, max_lag, n_samples, seed=0):
-        """Random spikes, weights and delays."""
-        rng = np.random.default_rng(seed)
+    def random(cls, n_pre, n_post, n_spikes, n_steps, max_lag, n_samples):
+        """Random spikes, weights and delays, the same at every call."""
+        rng = np.random.default_rng(0)
         spikes = np.zeros((n_samples, n_steps * n_pre), np.float32)
         for sample in spikes:
             sample[rng.choice(sample.size, n_spikes, replace=False)] = 1
