@@ -3,15 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
+PEER_STAMP := $(PEERS)/.installed
+PEER_PIP := $(PEERS)/bin/python -m pip install --disable-pip-version-check -q -c constraints.txt -c benchmarks/constraints-peers.txt
 TORCH := $(shell sed -n 's/^\(torch==[^ ;]*\).*/\1/p' constraints.txt)
 
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test lint peers bench clean
 help:
 	@echo "make demo   train on Yin-Yang and digits, map both to a chip, write runs/demo/report.html"
 	@echo "            (SPSNN_DATA=DIR adds a short run on SHD from DIR/SHD)"
 	@echo "make test   the whole test suite"
 	@echo "make lint   ruff"
-	@echo "make bench  benchmarks, tables under docs/results (SPSNN_DATA=DIR for SHD spikes)"
+	@echo "make bench  benchmarks, tables under docs/results (SPSNN_DATA=DIR for SHD spikes); installs the peers, 2 GB"
+	@echo "make peers  only the environment of the peers, .venv-peers"
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and "spsnn needs Python 3.10 or newer, this is %d.%d; try make PYTHON=python3.11" % v[:2])'
@@ -32,10 +36,24 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+# A peer that cannot be installed is a row of the table that says so.
+$(PEER_STAMP): constraints.txt benchmarks/constraints-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEER_PIP) "$(TORCH)"
+	@for peer in nest-simulator "brian2 cython setuptools" snntorch dcls eventax jaxsnn "loguru matplotlib tqdm" \
+		"--no-deps spikingjelly" "asteval networkx" "--no-deps --ignore-requires-python lava-nc"; \
+		do $(PEER_PIP) $$peer || echo "not installed: $$peer"; done
+	@touch $@
+
+peers: $(PEER_STAMP)
+
 bench: $(STAMP)
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/shd_epoch.py
+	$(PY) benchmarks/kernels.py
 	$(PY) benchmarks/growth.py
+	-@$(MAKE) peers
+	$(PY) benchmarks/peers.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PEERS) build dist *.egg-info

@@ -12,11 +12,11 @@ from pathlib import Path
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 
-def median_seconds(call, repeats=5):
-    """Median wall time of ``call()`` after one warm-up call."""
+def median_seconds(call, repeats=5, budget=float("inf")):
+    """Median wall time of ``call()`` after one warm-up call; no call starts after ``budget`` seconds of measuring."""
     call()
     times = []
-    for _ in range(repeats):
+    while len(times) < repeats and sum(times) < budget:
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)

@@ -147,8 +147,8 @@ def main():
     text = f"""
 Workload A: 700 -> 256, 8,000 spikes a sample, T = 250, delays up to 60 steps. B: 140 -> 256, 6,000 spikes, T = 100,
 delays up to 25. Single precision, batch {SAMPLES}, median of {repeats}. An event is one spike at one synapse. Delays
-are computed from coordinates in the plane, or stored per synapse. Backward gives the gradients of weights and coordinates
-(or delays), "with presynaptic" also that of every presynaptic spike's time.
+are computed from coordinates in the plane, or stored per synapse. Backward gives the gradients of weights and
+coordinates (or delays), "with presynaptic" also that of every presynaptic spike's time.
 
 The floor is one read-modify-write per event: {least:.3g}/s of one core, at random places of 10 KB, which fit the
 first-level cache. `exact` writes two numbers per event, so that half the floor is its bound. What is lost on A lies

@@ -17,6 +17,7 @@ import time
 import common
 import numpy as np
 import torch
+from dense import Spike, delayed
 from torch import nn
 
 import spsnn
@@ -92,33 +93,6 @@ class Dense(nn.Module):
             v, i = a * v + c * i, b * i + y[:, t]
             best = torch.maximum(best, v)
         return best
-
-
-class Spike(torch.autograd.Function):
-    """Heaviside step with the triangular surrogate."""
-
-    @staticmethod
-    def forward(ctx, u, slope):
-        ctx.save_for_backward(u)
-        ctx.slope = slope
-        return (u > 0).to(u.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        (u,) = ctx.saved_tensors
-        return grad * (1 - ctx.slope * u.abs()).clamp_min(0), None
-
-
-def delayed(z, weight, lag):
-    """``out[b, t, j] = sum_i w_ij z[b, t - lag_ij, i]``: one dense product per distinct lag."""
-    n_samples, n_steps, _ = z.shape
-    out = z.new_zeros(n_samples, n_steps, weight.shape[1])
-    for k in torch.unique(lag).tolist():
-        if k < n_steps:
-            shifted = torch.zeros_like(out)
-            shifted[:, k:] = z[:, : n_steps - k] @ (weight * (lag == k))
-            out = out + shifted
-    return out
 
 
 class Clock:
