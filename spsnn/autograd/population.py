@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.arrivals import arrivals
+from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, presynaptic_factors, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.checks import positive
@@ -179,6 +180,10 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     if recurrent is not None:
         check_synapses(*recurrent, n_post, n_post)
         tensors += [*recurrent, None]
+    if on_cuda(inputs[0][1]):
+        from spsnn.autograd import cuda
+
+        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
     call = _Call(neuron, grid, sources, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from spsnn.autograd.delays import Distances
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
 
@@ -67,6 +68,9 @@ def check_synapses(weight, delay, n_pre, n_post):
             f"weight and delay must both be [pre, post] with {n_pre} presynaptic and {n_post} postsynaptic neurons, "
             f"got {tuple(weight.shape)} and {tuple(delay.shape)}"
         )
+    if isinstance(delay, Distances):
+        delay.check()
+        delay = delay.pre.new_zeros(1)
     low = float(delay.detach().min())
     if not torch.isfinite(delay).all() or low < 0:
         raise ConfigError(f"delays must be finite and not negative, got a least delay of {low} ms")

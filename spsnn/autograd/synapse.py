@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.arrivals import Arrivals
+from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 
@@ -53,4 +54,8 @@ def delayed_current(spikes, weight, delay, dt):
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
     check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
+    if on_cuda(weight):
+        from spsnn.autograd import cuda
+
+        return cuda.delayed_current(spikes, weight, delay, dt)
     return _Delayed.apply(spikes, dt, weight, delay, spikes.dense)
