@@ -8,8 +8,7 @@ from numba import cuda
 
 from spsnn.kernels.cpu.population import HELD
 from spsnn.kernels.cpu.surrogate import surrogate as cpu_surrogate
-from spsnn.kernels.cuda.delays import LANES
-from spsnn.kernels.cuda.projection import pull, send
+from spsnn.kernels.cuda.projection import PARTS, pull, send
 
 GROUP = 32  # neurons whose spikes of a step are bits of one number
 
@@ -108,7 +107,7 @@ def run_adjoint(
     positions of the lists ``offsets``, ``units`` where it matters.  The equations are those of
     `spsnn.kernels.cpu.population.run_adjoint`.  Scratch: ``state [B, 6, J]`` of zeros.
     """
-    parts = cuda.shared.array(LANES * (LANES + 1), grad_0.dtype)
+    parts = cuda.shared.array(PARTS, grad_0.dtype)
     real = grad_0.dtype.type
     b, tid, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     first, stride = cuda.blockIdx.y * threads + tid, cuda.gridDim.y * threads

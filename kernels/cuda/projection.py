@@ -9,6 +9,7 @@ from numba import cuda
 
 from spsnn.kernels.cuda.delays import LANES, arrival, jumps, slopes
 
+PARTS = LANES * (LANES + 1)  # of that many sums; the row's odd length keeps them in different banks
 TILE = 8  # postsynaptic neurons per block of `gather`: a row of that many numbers is one 32-byte sector
 
 
@@ -109,9 +110,10 @@ def gather(ptr, steps, s, in_shared, grad_0, grad_1, sum_0, sum_1):
                         a_0[k] += rows_0[at]
                         a_1[k] += rows_1[at]
     if i < n_pre:
-        for k in range(min(TILE, n_post - start)):
-            sum_0[c, i, start + k] = a_0[k]
-            sum_1[c, i, start + k] = a_1[k]
+        for k in range(TILE):
+            if start + k < n_post:
+                sum_0[c, i, start + k] = a_0[k]
+                sum_1[c, i, start + k] = a_1[k]
 
 
 @cuda.jit
@@ -135,7 +137,7 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
     """``grad[b, t, i] += sum_j w_ij (f_0 grad_0[t + lag_ij, j] + f_1 grad_1[t + lag_ij, j])`` for the listed ``i``.
 
     ``f`` are the `jumps`, or with ``of_time`` their `slopes`; without ``of_time`` and ``exact`` only the first counts.
-    `LANES` threads share a sum, ``parts [LANES * (LANES + 1)]`` in shared memory holds their parts.  All threads of the
+    `LANES` threads share a sum, ``parts [PARTS]`` in shared memory holds their parts.  All threads of the
     block call it.
     """
     n_pre, n_post = s.weight.shape
@@ -173,7 +175,7 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
 @cuda.jit
 def presynaptic(offsets, units, s, of_time, in_shared, n_slots, grad_0, grad_1, grad):
     """`pull` at all steps of a sample, one block each: gradients ``grad [B, T * I]`` of the presynaptic spikes."""
-    parts = cuda.shared.array(LANES * (LANES + 1), grad.dtype)
+    parts = cuda.shared.array(PARTS, grad.dtype)
     b, tid, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     n_post = s.weight.shape[1]
     n_steps = int(s.n_steps)
