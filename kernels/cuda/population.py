@@ -1,4 +1,4 @@
-"""A population advanced over all T steps in one launch, and its adjoint: the equations of `spsnn.kernels.cpu.population`.
+"""A population advanced over all T steps in one launch, and its adjoint; equations in `spsnn.kernels.cpu.population`.
 
 One block takes one sample.  A thread owns the neurons ``blockDim.x`` apart; without recurrent synapses neurons do not
 meet, and ``gridDim.y`` blocks share them.

@@ -14,8 +14,8 @@ import torch
 from numba import config, cuda
 
 from spsnn.autograd.delays import Distances
-from spsnn.autograd.projection import CHUNKS
 from spsnn.autograd.device import DeviceSpikes
+from spsnn.autograd.projection import CHUNKS, check_synapses
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.population import HELD
 from spsnn.kernels.cpu.surrogate import SURROGATES
@@ -97,7 +97,17 @@ class _Projection:
         grid = len(x_0), _blocks(n_post, width)
         spikes = self.source
         _launch(
-            kernels.scatter, grid, width, size, spikes.offsets, spikes.units, self.synapses, in_shared, n_slots, x_0, x_1
+            kernels.scatter,
+            grid,
+            width,
+            size,
+            spikes.offsets,
+            spikes.units,
+            self.synapses,
+            in_shared,
+            n_slots,
+            x_0,
+            x_1,
         )
 
     def pull_back(self, source, grad_0, grad_1, of_time, with_spikes):
@@ -128,11 +138,9 @@ class _Projection:
             grad_spikes = grad_spikes.view(n_samples, self.n_steps, n_pre)
         if delay is None:
             sides = [weight.new_empty(len(p), p.shape[1] + 1) for p in (pre, post)]
-            for of_post, out in enumerate(sides):
-                _launch(
-                    delay_kernels.pull_points, len(out), min(THREADS, delay_kernels.LANES), 0, grad_delay, self.synapses,
-                    bool(of_post), out,
-                )  # fmt: skip
+            lanes = min(THREADS, delay_kernels.LANES)
+            for of_post, out in zip((False, True), sides, strict=True):
+                _launch(delay_kernels.pull_points, len(out), lanes, 0, grad_delay, self.synapses, of_post, out)
             grad_pre, grad_post = sides[0][:, :-1], sides[1][:, :-1]
             grad_alpha = sides[0][:, -1].sum().view_as(alpha)
             grad_delay = None
@@ -174,9 +182,7 @@ class _Population(torch.autograd.Function):
             z, potential = record(True), record(True)
             current, adaptation = record(eventprop), record(eventprop and neuron.adaptive)
             constants = torch.as_tensor(neuron.constants(grid.dt, n, last.real), device=like.device)
-            fired = torch.empty(
-                n_samples, _blocks(n, population_kernels.GROUP), dtype=torch.int64, device=like.device
-            )
+            fired = torch.empty(n_samples, _blocks(n, population_kernels.GROUP), dtype=torch.int64, device=like.device)
             _launch(
                 population_kernels.run, (n_samples, 1 if recurrent else _blocks(n, THREADS)), THREADS, size,
                 x_0, x_1, last.synapses, recurrent, in_shared, n_slots, constants, neuron.reset == "subtract",
@@ -286,8 +292,9 @@ class _Delayed(torch.autograd.Function):
 
 
 def delayed_current(spikes, weight, delay, dt):
-    """`spsnn.autograd.synapse.delayed_current` for checked tensors on a GPU."""
+    """`spsnn.autograd.synapse.delayed_current` on a GPU."""
     source = DeviceSpikes.of(spikes, weight.device)
+    check_synapses(weight, delay, source.shape[2], weight.shape[-1])
     six, distances = _flat(weight, delay, source.dense)
     return _Delayed.apply(source, distances, dt, *six)
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numba import config
 
-from spsnn.autograd.spikes import Spikes
+from spsnn.autograd.spikes import Spikes, check_dense
+from spsnn.errors import ConfigError
 
 
 def on_cuda(tensor):
     """True for a tensor on a GPU, and for every tensor while Numba simulates CUDA (``NUMBA_ENABLE_CUDASIM=1``)."""
     return tensor.is_cuda or bool(config.ENABLE_CUDASIM)
+
+
+def find_device(name):
+    """``torch.device`` of ``cpu`` or ``cuda``.
+
+    Raises:
+        ConfigError: on another name, or where torch finds no GPU.
+    """
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"the device must be cpu or cuda, got {name!r}")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("torch finds no GPU here; use the device cpu, or install a CUDA build of torch and a driver")
+    return torch.device(name)
 
 
 @dataclass(frozen=True)
@@ -32,9 +46,13 @@ class DeviceSpikes(Spikes):
 
     @classmethod
     def of(cls, spikes, device):
-        """Copy `Spikes` to the device."""
+        """`Spikes`, or zeros and ones ``[B, T, N]``, on the device."""
         if isinstance(spikes, cls):
             return spikes
+        if torch.is_tensor(spikes):
+            check_dense(spikes)
+            z = spikes.detach()
+            return replace(cls.marked(z, torch.ones_like(z) if spikes.requires_grad else None), dense=spikes)
         put = lambda a: None if a is None else torch.as_tensor(a, device=device)  # noqa: E731
         ptr, steps, active = put(spikes.ptr), put(spikes.steps.astype(np.int32)), (None, None)
         if spikes.active_ptr is not None:
@@ -47,7 +65,9 @@ class DeviceSpikes(Spikes):
         n_samples, _, n_units = z.shape
         ends, steps = _lists(z.transpose(1, 2))
         ptr = torch.cat([ends[:-1].view(n_samples, n_units), ends[n_units::n_units, None]], 1)
-        return cls(ptr, steps, tuple(z.shape), None, None, None, *_lists(z), *(() if active is None else _lists(active)))
+        return cls(
+            ptr, steps, tuple(z.shape), None, None, None, *_lists(z), *(() if active is None else _lists(active))
+        )
 
 
 def _lists(marked):

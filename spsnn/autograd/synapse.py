@@ -51,11 +51,11 @@ def delayed_current(spikes, weight, delay, dt):
     Raises:
         ConfigError: on shapes that do not fit, values that are not finite, or negative delays.
     """
-    if not isinstance(spikes, Spikes):
-        spikes = Spikes.from_dense(spikes)
-    check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
     if on_cuda(weight):
         from spsnn.autograd import cuda
 
         return cuda.delayed_current(spikes, weight, delay, dt)
+    if not isinstance(spikes, Spikes):
+        spikes = Spikes.from_dense(spikes)
+    check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
     return _Delayed.apply(spikes, dt, weight, delay, spikes.dense)

@@ -168,9 +168,7 @@ def test_eventprop_is_that_of_the_cpu_kernels(kind, device, on_cpu):
 def test_potentials_after_eventprop_and_without_recurrence(device, on_cpu):
     z, arrays = network(8)
     args = z, (KINDS["zero"], LeakyIntegrator(15.0, 6.0)), Grid(delays="exact", estimator="eventprop"), False
-    assert_same(
-        learn(two_layers, arrays, *args, device=device), on_cpu(learn, two_layers, arrays, *args), 1e-9
-    )
+    assert_same(learn(two_layers, arrays, *args, device=device), on_cpu(learn, two_layers, arrays, *args), 1e-9)
 
 
 @pytest.mark.parametrize("estimator", ["surrogate", "eventprop"])
@@ -189,9 +187,7 @@ def test_rings_in_global_memory(estimator, device, monkeypatch):
 def test_equal_inputs_give_equal_bits(device):
     z, arrays = network(4)
     args = z, (KINDS["adaptive"], KINDS["adaptive"]), Grid(surrogate="superspike")
-    first, second = (
-        learn(two_layers, arrays, *args, device=device, dtype=torch.float32)[1] for _ in range(2)
-    )
+    first, second = (learn(two_layers, arrays, *args, device=device, dtype=torch.float32)[1] for _ in range(2))
     assert all(torch.equal(first[k], second[k]) for k in first)
 
 
