@@ -35,6 +35,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/shd_epoch.py
+	$(PY) benchmarks/gpu.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

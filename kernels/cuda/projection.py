@@ -119,9 +119,9 @@ def gather(ptr, steps, s, in_shared, grad_0, grad_1, sum_0, sum_1):
 @cuda.jit
 def finish(s, sum_0, sum_1, grad_weight, grad_delay):
     """``dL/dw`` and ``dL/dd [I, J]`` from the chunks of `gather`, added in order; ``grad_delay`` may be the first."""
-    j, i = cuda.grid(2)
-    n_chunks, n_pre, n_post = sum_0.shape
-    if i < n_pre and j < n_post:
+    i = cuda.blockIdx.x
+    n_chunks, _, n_post = sum_0.shape
+    for j in range(cuda.threadIdx.x, n_post, cuda.blockDim.x):
         a_0, a_1 = sum_0[0, i, j], sum_1[0, i, j]
         for c in range(1, n_chunks):
             a_0 += sum_0[c, i, j]

@@ -25,7 +25,7 @@ from spsnn.kernels.cuda import projection as kernels
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 8 if SIMULATED else 256  # of the largest block; the simulator runs a Python thread for each
-SHARED = 40 * 1024  # bytes of a ring or of rows: every GPU gives a block 48 KiB, and kernels take up to 8.25 KiB more
+SHARED = 39 * 1024  # bytes of a ring or of rows: every GPU gives a block 48 KiB, and sums take up to 8.25 KiB of it
 
 
 @contextmanager
@@ -124,9 +124,7 @@ class _Projection:
             self.synapses, size <= SHARED, grad_0, grad_1, sum_0, sum_1,
         )  # fmt: skip
         grad_weight, grad_delay = torch.empty_like(sum_0[0]), sum_1[0]
-        _launch(
-            kernels.finish, (_blocks(n_post, 32), n_pre), 32, 0, self.synapses, sum_0, sum_1, grad_weight, grad_delay
-        )
+        _launch(kernels.finish, n_pre, THREADS, 0, self.synapses, sum_0, sum_1, grad_weight, grad_delay)
         grad_spikes = grad_pre = grad_post = grad_alpha = None
         if with_spikes:
             grad_spikes = weight.new_zeros(n_samples, self.n_steps * n_pre)
