@@ -166,8 +166,8 @@ def main():
     table = [row for name, sizes in NETWORKS.items() for row in rows(name, sizes, events, args.batches)]
     text = (
         f"On one {torch.cuda.get_device_name()}: forward and backward passes on {description}, median of "
-        f"{args.batches} batches of {BATCH} (dense PyTorch: {DENSE_BATCH}) that lie on the GPU. The goal is 0.5 s per epoch. 'Matrix "
-        "products alone' are the cuBLAS calls of a network without delays, neurons and sparsity."
+        f"{args.batches} batches of {BATCH} (dense PyTorch: {DENSE_BATCH}) that lie on the GPU. The goal is 0.5 s per "
+        "epoch. 'Matrix products alone' are the cuBLAS calls of a network without delays, neurons and sparsity."
     )
     common.write("gpu", "SHD on a GPU", text, {"Training": table})
 

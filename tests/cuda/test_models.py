@@ -11,8 +11,8 @@ SETTINGS = spsnn.TrainingConfig(epochs=2, batch_size=4, lr=0.05, rescue=0.1)
 
 def data():
     rng = np.random.default_rng(0)
-    trains = [(rng.uniform(0, 12, 12), rng.integers(0, 4, 12)) for _ in range(5)]
-    return spsnn.SpikeBatch.from_samples(trains, 4, 12.0, rng.integers(0, 2, 5))
+    trains = [(rng.uniform(0, 12, 12), rng.integers(0, 4, 12)) for _ in range(4)]
+    return spsnn.SpikeBatch.from_samples(trains, 4, 12.0, rng.integers(0, 2, 4))
 
 
 def trained(device, path):
