@@ -110,7 +110,7 @@ def pull_points(grad_delay, s, of_post, out):
     ``grad_delay [I, J]`` is G; one block sums over the partners ``q`` of one neuron.  A delay cut at ``max_delay``
     has no gradient.  For L1, ``r`` above is the coordinate's own smoothed distance.
     """
-    parts = cuda.shared.array(LANES, grad_delay.dtype)
+    parts = cuda.shared.array(0, grad_delay.dtype)
     n, tid, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     dim = s.pre.shape[1]
     partners = s.weight.shape[0] if of_post else s.weight.shape[1]

@@ -32,10 +32,9 @@ def run(
     n = c.shape[1]
     n_steps = x_0.shape[1] // n
     jumping = x_1.size > 0
-    in_shared = in_shared and recurrent
     if in_shared:
-        ring_0 = cuda.shared.array(0, x_0.dtype)[: n_slots * n]
-        ring_1 = cuda.shared.array(0, x_0.dtype)[n_slots * n :]
+        shared = cuda.shared.array(0, x_0.dtype)
+        ring_0, ring_1 = shared[: n_slots * n], shared[n_slots * n :]
         for j in range(first, n, stride):
             for slot in range(n_slots):
                 ring_0[slot * n + j] = 0
@@ -107,7 +106,7 @@ def run_adjoint(
     positions of the lists ``offsets``, ``units`` where it matters.  The equations are those of
     `spsnn.kernels.cpu.population.run_adjoint`.  Scratch: ``state [B, 6, J]`` of zeros.
     """
-    parts = cuda.shared.array(PARTS, grad_0.dtype)
+    shared = cuda.shared.array(0, grad_0.dtype)
     real = grad_0.dtype.type
     b, tid, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     first, stride = cuda.blockIdx.y * threads + tid, cuda.gridDim.y * threads
@@ -115,17 +114,15 @@ def run_adjoint(
     was_held, slope_released, lv_released = state[b, 3], state[b, 4], state[b, 5]
     n = c.shape[1]
     n_steps = potential.shape[1] // n
-    in_shared = in_shared and recurrent
     if in_shared:
-        ring_0 = cuda.shared.array(0, grad_0.dtype)[: n_slots * n]
-        ring_1 = cuda.shared.array(0, grad_0.dtype)[n_slots * n :]
+        ring_0, ring_1 = shared[PARTS : PARTS + n_slots * n], shared[PARTS + n_slots * n :]
     else:
         ring_0 = grad_0[b]
         ring_1 = grad_1[b]
     for back in range(n_steps):
         t = n_steps - 1 - back
         if recurrent:
-            pull(tid, threads, b, t, offsets, units, s, eventprop, n_slots, ring_0, ring_1, parts, grad_spikes)
+            pull(tid, threads, b, t, offsets, units, s, eventprop, n_slots, ring_0, ring_1, shared, grad_spikes)
         for j in range(first, n, stride):
             at = t * n + j
             u, z, gv = potential[b, at], spikes[b, at], lv[j]

@@ -45,8 +45,8 @@ def scatter(offsets, units, s, in_shared, n_slots, x_0, x_1):
         return
     if in_shared:
         width, column, size = cuda.blockDim.x, tid, n_slots * cuda.blockDim.x
-        ring_0 = cuda.shared.array(0, x_0.dtype)[:size]
-        ring_1 = cuda.shared.array(0, x_0.dtype)[size:]
+        shared = cuda.shared.array(0, x_0.dtype)
+        ring_0, ring_1 = shared[:size], shared[size:]
         for k in range(n_slots):
             ring_0[k * width + column] = 0
             if s.exact:
@@ -88,8 +88,8 @@ def gather(ptr, steps, s, in_shared, grad_0, grad_1, sum_0, sum_1):
     for b in range(c * n_samples // n_chunks, (c + 1) * n_samples // n_chunks):
         if in_shared:
             per_step, per_neuron, first = 1, n_steps, 0
-            rows_0 = cuda.shared.array(0, grad_0.dtype)[: TILE * n_steps]
-            rows_1 = cuda.shared.array(0, grad_0.dtype)[TILE * n_steps :]
+            shared = cuda.shared.array(0, grad_0.dtype)
+            rows_0, rows_1 = shared[: TILE * n_steps], shared[TILE * n_steps :]
             cuda.syncthreads()
             for n in range(tid, TILE * n_steps, threads):
                 t, k = n // TILE, n % TILE
@@ -137,7 +137,7 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
     """``grad[b, t, i] += sum_j w_ij (f_0 grad_0[t + lag_ij, j] + f_1 grad_1[t + lag_ij, j])`` for the listed ``i``.
 
     ``f`` are the `jumps`, or with ``of_time`` their `slopes`; without ``of_time`` and ``exact`` only the first counts.
-    `LANES` threads share a sum, ``parts [PARTS]`` in shared memory holds their parts.  All threads of the
+    `LANES` threads share a sum, ``parts [PARTS]``, in shared memory, holds their parts.  All threads of the
     block call it.
     """
     n_pre, n_post = s.weight.shape
@@ -175,13 +175,12 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
 @cuda.jit
 def presynaptic(offsets, units, s, of_time, in_shared, n_slots, grad_0, grad_1, grad):
     """`pull` at all steps of a sample, one block each: gradients ``grad [B, T * I]`` of the presynaptic spikes."""
-    parts = cuda.shared.array(PARTS, grad.dtype)
+    shared = cuda.shared.array(0, grad.dtype)
     b, tid, threads = cuda.blockIdx.x, cuda.threadIdx.x, cuda.blockDim.x
     n_post = s.weight.shape[1]
     n_steps = int(s.n_steps)
     if in_shared:
-        ring_0 = cuda.shared.array(0, grad.dtype)[: n_slots * n_post]
-        ring_1 = cuda.shared.array(0, grad.dtype)[n_slots * n_post :]
+        ring_0, ring_1 = shared[PARTS : PARTS + n_slots * n_post], shared[PARTS + n_slots * n_post :]
     else:
         ring_0 = grad_0[b]
         ring_1 = grad_1[b]
@@ -193,4 +192,4 @@ def presynaptic(offsets, units, s, of_time, in_shared, n_slots, grad_0, grad_1, 
                 if s.exact or of_time:
                     ring_1[t % n_slots * n_post + j] = grad_1[b, t * n_post + j]
         cuda.syncthreads()
-        pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1, parts, grad)
+        pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1, shared, grad)

@@ -25,7 +25,7 @@ from spsnn.kernels.cuda import projection as kernels
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 8 if SIMULATED else 256  # of the largest block; the simulator runs a Python thread for each
-SHARED = 39 * 1024  # bytes of a ring or of rows: every GPU gives a block 48 KiB, and sums take up to 8.25 KiB of it
+SHARED = 48 * 1024  # bytes of shared memory that every GPU gives a block
 
 
 @contextmanager
@@ -74,7 +74,7 @@ class _Projection:
         matrix = lambda t: _array(weight.new_empty(0, 0) if t is None else t.to(weight.dtype))  # noqa: E731
         self.synapses = delay_kernels.Synapses(
             matrix(weight), matrix(delay), matrix(pre), matrix(post),
-            real(rule.d_min), real(1 if alpha is None else alpha.detach()), real(rule.max_delay), real(rule.eps),
+            real(rule.d_min), real(1 if alpha is None else float(alpha.detach())), real(rule.max_delay), real(rule.eps),
             rule.metric == "l1", real(dt), real(tau_mem), real(tau_syn), self.exact, real(source is None),
             real(self.n_steps),
         )  # fmt: skip
@@ -82,33 +82,22 @@ class _Projection:
         _launch(delay_kernels.longest, _blocks(len(weight), 32), 32, 0, self.synapses, longest)
         self.n_slots = int(min(float(longest.max()) / dt + 2, self.n_steps))
 
-    def ring(self, width, channels):
-        """``(in_shared, n_slots, bytes)`` of a ring ``[n_slots, width]``; T slots stand for the arrays over time."""
-        size = self.n_slots * width * channels * self.tensors[0].element_size()
-        return (True, self.n_slots, size) if size <= SHARED else (False, self.n_steps, 0)
+    def ring(self, width, channels, sums=0):
+        """``(in_shared, n_slots), bytes`` of a ring ``[n_slots, width]`` beside ``sums`` numbers in shared memory; where
+        it does not fit, T slots stand for the arrays over time."""
+        itemsize = self.tensors[0].element_size()
+        size = (self.n_slots * width * channels + sums) * itemsize
+        return ((True, self.n_slots), size) if size <= SHARED else ((False, self.n_steps), sums * itemsize)
 
     def scatter(self, x_0, x_1):
         """Add the arrivals of the source's spikes to ``x [B, T * J]``."""
-        n_post = self.tensors[0].shape[1]
         for width in (THREADS // 2, THREADS // 4, THREADS // 8):
-            in_shared, n_slots, size = self.ring(width, 1 + self.exact)
-            if in_shared:
+            ring, size = self.ring(width, 1 + self.exact)
+            if ring[0]:
                 break
-        grid = len(x_0), _blocks(n_post, width)
-        spikes = self.source
-        _launch(
-            kernels.scatter,
-            grid,
-            width,
-            size,
-            spikes.offsets,
-            spikes.units,
-            self.synapses,
-            in_shared,
-            n_slots,
-            x_0,
-            x_1,
-        )
+        grid = len(x_0), _blocks(self.tensors[0].shape[1], width)
+        lists = self.source.offsets, self.source.units
+        _launch(kernels.scatter, grid, width, size, *lists, self.synapses, *ring, x_0, x_1)
 
     def pull_back(self, source, grad_0, grad_1, of_time, with_spikes):
         """Gradients of the six tensors from ``dL/dx [B, T * J]``."""
@@ -128,17 +117,19 @@ class _Projection:
         grad_spikes = grad_pre = grad_post = grad_alpha = None
         if with_spikes:
             grad_spikes = weight.new_zeros(n_samples, self.n_steps * n_pre)
-            in_shared, n_slots, size = self.ring(n_post, 1 + (self.exact or of_time))
+            ring, size = self.ring(n_post, 1 + (self.exact or of_time), kernels.PARTS)
+            lists = source.active_offsets, source.active_units
             _launch(
-                kernels.presynaptic, n_samples, THREADS, size, source.active_offsets, source.active_units,
-                self.synapses, of_time, in_shared, n_slots, grad_0, grad_1, grad_spikes,
+                kernels.presynaptic, n_samples, THREADS, size, *lists, self.synapses, of_time, *ring, grad_0, grad_1,
+                grad_spikes,
             )  # fmt: skip
             grad_spikes = grad_spikes.view(n_samples, self.n_steps, n_pre)
         if delay is None:
             sides = [weight.new_empty(len(p), p.shape[1] + 1) for p in (pre, post)]
             lanes = min(THREADS, delay_kernels.LANES)
+            size = lanes * weight.element_size()
             for of_post, out in zip((False, True), sides, strict=True):
-                _launch(delay_kernels.pull_points, len(out), lanes, 0, grad_delay, self.synapses, of_post, out)
+                _launch(delay_kernels.pull_points, len(out), lanes, size, grad_delay, self.synapses, of_post, out)
             grad_pre, grad_post = sides[0][:, :-1], sides[1][:, :-1]
             grad_alpha = sides[0][:, -1].sum().view_as(alpha)
             grad_delay = None
@@ -175,7 +166,7 @@ class _Population(torch.autograd.Function):
                     projection.scatter(x_0, x_1)
             last = call.projections[-1]
             recurrent = last.source is None
-            in_shared, n_slots, size = last.ring(n, 1 + exact) if recurrent else (False, n_steps, 0)
+            ring, size = last.ring(n, 1 + exact) if recurrent else ((False, n_steps), 0)
             record = lambda kept: like.new_empty(n_samples, n_steps * n * kept)  # noqa: E731
             z, potential = record(True), record(True)
             current, adaptation = record(eventprop), record(eventprop and neuron.adaptive)
@@ -183,7 +174,7 @@ class _Population(torch.autograd.Function):
             fired = torch.empty(n_samples, _blocks(n, population_kernels.GROUP), dtype=torch.int64, device=like.device)
             _launch(
                 population_kernels.run, (n_samples, 1 if recurrent else _blocks(n, THREADS)), THREADS, size,
-                x_0, x_1, last.synapses, recurrent, in_shared, n_slots, constants, neuron.reset == "subtract",
+                x_0, x_1, last.synapses, recurrent, *ring, constants, neuron.reset == "subtract",
                 neuron.refractory_steps(grid.dt), like.new_zeros(n_samples, 4, n), fired, z, potential, current,
                 adaptation,
             )  # fmt: skip
@@ -209,11 +200,13 @@ class _Population(torch.autograd.Function):
             grad_z = torch.zeros_like(z) if grad_z is None else grad_z.flatten(1).clone()
             grad_v = z[:, :0] if grad_v is None or not grad_v.numel() else grad_v.flatten(1)
             grad_0, grad_1 = torch.empty_like(z), torch.empty_like(z)
-            ring = last.ring(n, 1 + (last.exact or eventprop)) if recurrent else (False, last.n_steps, 0)
+            ring, size = (False, last.n_steps), 0
+            if recurrent:
+                ring, size = last.ring(n, 1 + (last.exact or eventprop), kernels.PARTS)
             lists = (call.own.active_offsets, call.own.active_units) if recurrent else (_none(z), _none(z))
             _launch(
-                population_kernels.run_adjoint, (len(z), 1 if recurrent else _blocks(n, THREADS)), THREADS, ring[2],
-                z, potential, current, adaptation, grad_z, grad_v, *lists, last.synapses, recurrent, *ring[:2],
+                population_kernels.run_adjoint, (len(z), 1 if recurrent else _blocks(n, THREADS)), THREADS, size,
+                z, potential, current, adaptation, grad_z, grad_v, *lists, last.synapses, recurrent, *ring,
                 constants, neuron.reset == "subtract", grid.detach_reset, eventprop, SURROGATES[grid.surrogate],
                 real(grid.slope), real(neuron.tau_mem),
                 torch.as_tensor(neuron.adaptation_rates(n, real), device=z.device),
