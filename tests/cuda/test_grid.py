@@ -1,7 +1,5 @@
 """The grid engine's CUDA kernels against the slow reference, the unrolled network and the CPU kernels."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -9,6 +7,7 @@ import torch
 from spsnn.autograd import population, synapse
 from spsnn.autograd.delays import Distances
 from spsnn.autograd.population import Grid, run_population
+from spsnn.autograd.spikes import Spikes
 from spsnn.autograd.synapse import delayed_current
 from spsnn.kernels.reference.grid import simulate_grid
 from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
@@ -178,11 +177,11 @@ def test_potentials_after_eventprop_and_without_recurrence(device, on_cpu):
     [("surrogate", "SHARED", 0), ("eventprop", "SHARED", 0), ("surrogate", "CHUNKS", 1)],
 )
 def test_rings_in_global_memory_and_one_chunk(estimator, setting, value, device, on_cpu, monkeypatch):
-    from spsnn.autograd import cuda
+    from spsnn.autograd import cuda_projection
 
     z, arrays = network(9)
     args = z, (KINDS["zero"], KINDS["zero"]), Grid(delays="exact", estimator=estimator)
-    monkeypatch.setattr(cuda, setting, value)
+    monkeypatch.setattr(cuda_projection, setting, value)
     assert_same(learn(two_layers, arrays, *args, device=device), on_cpu(learn, two_layers, arrays, *args), 1e-9)
 
 
@@ -239,17 +238,17 @@ def test_coordinates_without_a_bound_in_float32(device, on_cpu):
 
     got = learn(run, arrays, lambda p: Distances(p, p, p.new_tensor(1.0)), device=device, dtype=torch.float32)
     want = on_cpu(learn, run, arrays, lambda p: Euclidean(2).distance(p, p))
-    assert math.isinf(Distances(None, None, None).max_delay)
     assert_same(got, want, 1e-4)
 
 
-@pytest.mark.parametrize("learnt", [True, False])
-def test_a_projection_alone(learnt, device, on_cpu):
+@pytest.mark.parametrize("given", ["fixed", "tensor", "spikes"])
+def test_a_projection_alone(given, device, on_cpu):
     z, arrays = network(1)
-    arrays = {k: arrays[k] for k in ("w", "d")} | ({"z": z} if learnt else {})
+    arrays = {k: arrays[k] for k in ("w", "d")} | ({} if given == "fixed" else {"z": z})
 
     def run(p):
         spikes = p.get("z", torch.from_numpy(z).to(p["w"].device))
+        spikes = Spikes.from_dense(spikes) if given == "spikes" else spikes
         return [(None, delayed_current(spikes, p["w"], p["d"], 0.5))]
 
     assert_same(learn(run, arrays, device=device), on_cpu(learn, run, arrays), 1e-9)
