@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import cuda
 
 LANES = 32  # threads that share a sum, at most; a power of two
@@ -42,7 +43,7 @@ class Synapses(NamedTuple):
 def distance(i, j, s):
     """``r(p_i, p_j)``."""
     r = s.weight.dtype.type(0)
-    for k in range(s.pre.shape[1]):
+    for k in range(np.uint32(s.pre.shape[1])):  # unsigned indices need no check for negative ones, here and below
         x = s.pre[i, k] - s.post[j, k]
         if s.l1:
             r += math.sqrt(x * x + s.eps * s.eps)

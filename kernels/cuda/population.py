@@ -4,6 +4,7 @@ One block takes one sample.  A thread owns the neurons ``blockDim.x`` apart; wit
 meet, and ``gridDim.y`` blocks share them.
 """
 
+import numpy as np
 from numba import cuda
 
 from spsnn.kernels.cpu.population import HELD
@@ -44,8 +45,9 @@ def run(
         ring_0 = x_0[b]
         ring_1 = x_1[b]
     for t in range(n_steps):
+        now = t % n_slots
         for j in range(first, n, stride):
-            at, slot = t * n + j, t % n_slots * n + j
+            at, slot = t * n + j, now * n + j
             v_1 = c[0, j] * v[j] + c[1, j] * i[j] + c[2, j] * a[j]
             a_1 = c[3, j] * v[j] + c[4, j] * i[j] + c[5, j] * a[j]
             i_1 = c[6, j] * i[j] + x_0[b, at]
@@ -91,7 +93,7 @@ def run(
                     pre = g * GROUP + cuda.ffs(bits) - 1
                     bits &= bits - 1
                     for j in range(first, n, stride):
-                        send(t, pre, j, s, n_slots, n, j, ring_0, ring_1)
+                        send(t, now, np.uint32(pre), np.uint32(j), s, n_slots, n, j, ring_0, ring_1)
 
 
 @cuda.jit

@@ -14,16 +14,16 @@ TILE = 8  # postsynaptic neurons per block of `gather`: a row of that many numbe
 
 
 @cuda.jit(device=True)
-def send(t, i, j, s, n_slots, width, column, ring_0, ring_1):
-    """Add a spike of ``i`` at step ``t`` to what is pending for ``j``."""
+def send(t, now, i, j, s, n_slots, width, column, ring_0, ring_1):
+    """Add a spike of ``i`` at step ``t``, whose slot is ``now``, to what is pending for ``j``."""
     w = s.weight[i, j]
     if w != 0:
         lag, after = arrival(i, j, s)
         if t + lag < int(s.n_steps):
-            slot = t % n_slots + lag
+            slot = now + lag
             if slot >= n_slots:
                 slot -= n_slots
-            at = slot * width + column
+            at = np.uint32(slot * width + column)
             c_0, c_1 = jumps(after, s)
             ring_0[at] += w * c_0
             if s.exact:
@@ -56,10 +56,11 @@ def scatter(offsets, units, s, in_shared, n_slots, x_0, x_1):
         ring_0 = x_0[b]
         ring_1 = x_1[b]
     for t in range(n_steps):
-        for e in range(offsets[b * n_steps + t], offsets[b * n_steps + t + 1]):
-            send(t, units[e], j, s, n_slots, width, column, ring_0, ring_1)
+        now = t % n_slots
+        for e in range(np.uint64(offsets[b * n_steps + t]), np.uint64(offsets[b * n_steps + t + 1])):
+            send(t, now, np.uint32(units[e]), np.uint32(j), s, n_slots, width, column, ring_0, ring_1)
         if in_shared:
-            at = t % n_slots * width + column
+            at = now * width + column
             x_0[b, t * n_post + j] += ring_0[at]
             ring_0[at] = 0
             if s.exact:
@@ -102,11 +103,11 @@ def gather(ptr, steps, s, in_shared, grad_0, grad_1, sum_0, sum_1):
             rows_0 = grad_0[b]
             rows_1 = grad_1[b]
         if i < n_pre:
-            for e in range(ptr[b, i], ptr[b, i + 1]):
+            for e in range(np.uint64(ptr[b, i]), np.uint64(ptr[b, i + 1])):
                 for k in range(TILE):
                     t = steps[e] + lag[k]
                     if t < n_steps:
-                        at = t * per_step + first + k * per_neuron
+                        at = np.uint32(t * per_step + first + k * per_neuron)
                         a_0[k] += rows_0[at]
                         a_1[k] += rows_1[at]
     if i < n_pre:
@@ -144,23 +145,25 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
     n_steps = int(s.n_steps)
     second = s.exact or of_time
     begin, end = offsets[b * n_steps + t], offsets[b * n_steps + t + 1]
+    now = t % n_slots
     for first in range(begin, end, LANES):
         count = min(LANES, end - first)
         for n in range(tid, count * LANES, threads):
-            i, lane = units[first + n // LANES], n % LANES
+            i, lane = np.uint32(units[first + n // LANES]), n % LANES
             total = grad.dtype.type(0)
-            for j in range(lane, n_post, LANES):
+            for j in range(np.uint32(lane), np.uint32(n_post), np.uint32(LANES)):
                 lag, after = arrival(i, j, s)
                 if t + lag < n_steps:
-                    slot = t % n_slots + lag
+                    slot = now + lag
                     if slot >= n_slots:
                         slot -= n_slots
+                    at = np.uint32(slot * n_post + j)
                     f_0, f_1 = jumps(after, s)
                     if of_time:
                         f_0, f_1 = slopes(f_0, f_1, s)
-                    change = f_0 * ring_0[slot * n_post + j]
+                    change = f_0 * ring_0[at]
                     if second:
-                        change += f_1 * ring_1[slot * n_post + j]
+                        change += f_1 * ring_1[at]
                     total += s.weight[i, j] * change
             parts[n // LANES * (LANES + 1) + lane] = total
         cuda.syncthreads()

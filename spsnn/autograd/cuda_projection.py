@@ -42,7 +42,15 @@ def on_device(device):
 
 
 def as_array(tensor):
-    """A tensor as kernels take it, in the same memory."""
+    """A tensor as kernels take it, in the same memory.
+
+    Raises:
+        ConfigError: for a tensor that is not on the GPU.
+    """
+    if not (SIMULATED or tensor.is_cuda):
+        raise ConfigError(
+            f"all tensors of a projection must be on the GPU, got one on {tensor.device}; use .to('cuda')"
+        )
     tensor = tensor.detach().contiguous()
     return tensor.numpy() if SIMULATED else cuda.as_cuda_array(tensor)
 
