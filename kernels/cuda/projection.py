@@ -119,7 +119,7 @@ def gather(ptr, steps, s, in_shared, grad_0, grad_1, sum_0, sum_1):
 
 @cuda.jit
 def finish(s, sum_0, sum_1, grad_weight, grad_delay):
-    """``dL/dw`` and ``dL/dd [I, J]`` from the chunks of `gather`, added in order; ``grad_delay`` may be the first."""
+    """``dL/dw``, ``dL/dd [I, J]`` from the chunks of `gather`, added in order; ``grad_delay`` may be ``sum_1[0]``."""
     i = cuda.blockIdx.x
     n_chunks, _, n_post = sum_0.shape
     for j in range(cuda.threadIdx.x, n_post, cuda.blockDim.x):
@@ -138,8 +138,8 @@ def pull(tid, threads, b, t, offsets, units, s, of_time, n_slots, ring_0, ring_1
     """``grad[b, t, i] += sum_j w_ij (f_0 grad_0[t + lag_ij, j] + f_1 grad_1[t + lag_ij, j])`` for the listed ``i``.
 
     ``f`` are the `jumps`, or with ``of_time`` their `slopes`; without ``of_time`` and ``exact`` only the first counts.
-    `LANES` threads share a sum, ``parts [PARTS]``, in shared memory, holds their parts.  All threads of the
-    block call it.
+    `LANES` threads share a sum, and ``parts [PARTS]`` in shared memory holds their parts.  All threads of the block
+    call it.
     """
     n_pre, n_post = s.weight.shape
     n_steps = int(s.n_steps)
