@@ -36,6 +36,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/shd_epoch.py
 	$(PY) benchmarks/gpu.py
+	$(PY) benchmarks/growth.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

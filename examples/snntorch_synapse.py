@@ -1,6 +1,6 @@
 """A spatial synapse in front of snnTorch's neurons: learned positions delay the spikes, snnTorch does the rest.
 
-python examples/snntorch_synapse.py --epochs 10
+python examples/snntorch_synapse.py --neuron synaptic --epochs 10
 """
 
 import argparse
@@ -11,6 +11,12 @@ import torch
 import spsnn
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+NEURONS = {
+    "leaky": lambda: snntorch.Leaky(beta=0.9),
+    "synaptic": lambda: snntorch.Synaptic(alpha=0.7, beta=0.9),
+    "alpha": lambda: snntorch.Alpha(alpha=0.9, beta=0.8),
+}
+parser.add_argument("--neuron", choices=NEURONS, default="leaky")
 parser.add_argument("--epochs", type=int, default=10)
 args = parser.parse_args()
 torch.manual_seed(0)
@@ -18,7 +24,7 @@ torch.manual_seed(0)
 train, test = (spsnn.datasets.Digits(split) for split in ("train", "test"))
 synapse = spsnn.SpatialSynapse(64, 32, spsnn.Euclidean(2), position_scale=5.0)
 synapse.init_weight(gain=2.0, mean=2.0)
-hidden = snntorch.Leaky(beta=0.9)
+hidden = NEURONS[args.neuron]()
 readout = torch.nn.Linear(32, 10)
 optimizer = torch.optim.Adam(
     [
@@ -31,9 +37,10 @@ optimizer = torch.optim.Adam(
 def logits(batch, dt=2.0):
     """Class scores from hidden spike counts."""
     current = synapse(torch.from_numpy(batch.to_dense(dt)), dt)  # (B, T, 64) -> (B, T, 32)
-    potential, count = hidden.init_leaky(), 0.0
+    state, count = hidden.reset_mem(), 0.0
+    state = state if isinstance(state, tuple) else (state,)
     for t in range(current.shape[1]):
-        spikes, potential = hidden(current[:, t], potential)
+        spikes, *state = hidden(current[:, t], *state)
         count = count + spikes
     return readout(count)
 

@@ -19,24 +19,27 @@ from spsnn.errors import (
     TrainingError,
 )
 from spsnn.kernels.events import SpikeBatch
-from spsnn.models import ModelConfig, SpSNN, from_graph, load, save, to_graph
-from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
+from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
+from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
 from spsnn.training import TrainingConfig, evaluate, fit
 
 __all__ = [
     "LIF",
+    "AdEx",
     "AdaptiveLIF",
     "AxonalDelaySynapse",
     "CapacityError",
     "ConfigError",
+    "CustomNeuron",
     "DataError",
     "Euclidean",
     "ExportError",
     "FreeDelaySynapse",
     "Grid",
     "LeakyIntegrator",
+    "LocalNetwork",
     "ModelConfig",
     "ModelFileError",
     "NoDelaySynapse",

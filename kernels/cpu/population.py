@@ -1,4 +1,4 @@
-"""A population of linear neurons with a threshold, advanced over all T steps, and its adjoint.
+"""A population of linear neurons with a threshold, advanced over all T steps.
 
 State (V, I, A) per neuron; one step of size dt is exact between arrivals:
 
@@ -11,20 +11,21 @@ held at v_reset.  A leaky integrator is a population whose threshold is never re
 ``constants [10, J]`` holds a_vv, a_vi, a_va, a_av, a_ai, a_aa, a_ii, threshold, v_reset, b.
 
 Recurrent synapses act inside the kernel through a ring of pending arrivals, whose rows are padded to a power of
-two so that one addition and one mask give the address.
+two so that one addition and one mask give the address.  Their lags are computed for each spike.
 """
 
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.projection import FAST
-from spsnn.kernels.cpu.surrogate import surrogate
+from spsnn.kernels.cpu.delays import fill_places, longest_lag
+from spsnn.kernels.cpu.projection import FAST, LANES
 
 HELD = -(2.0**100)  # written to the potential's record while a neuron is refractory; the same number in float32
 
 
 @njit(cache=True)
-def _power_of_two(n):
+def power_of_two(n):
+    """Least power of two that is not below ``n``."""
     p = 1
     while p < n:
         p *= 2
@@ -32,180 +33,148 @@ def _power_of_two(n):
 
 
 @njit(cache=True)
-def _ring_offsets(lag, width):
-    """Offsets ``lag_ij * width + j`` (uint32) and the ring's size in elements."""
-    n_pre, n_post = lag.shape
-    slots = _power_of_two(int(lag.max()) + 1) if lag.size else 1
-    offset = np.empty((n_pre, n_post), np.uint32)
-    for i in range(n_pre):
-        for j in range(n_post):
-            offset[i, j] = np.uint32(lag[i, j]) * np.uint32(width) + np.uint32(j)
-    return offset, slots * width
+def ring_shape(delays, arrival, n):
+    """``(slots, width)`` of the ring of a recurrent projection of ``n`` neurons, both powers of two."""
+    return power_of_two(longest_lag(delays, arrival, n, n) + 1), power_of_two(n)
 
 
-@njit(cache=True, parallel=True, fastmath=FAST)
-def run(x_0, x_1, weight_0, weight_1, lag, constants, subtract, n_refractory, spikes, potential, current, adaptation):
+@njit(cache=True, fastmath=FAST)
+def _advance(c, v, i, a, u, adaptive):
+    """One step without arrivals; the potential before the threshold goes to ``u``."""
+    a_vv, a_vi, a_va, a_av, a_ai, a_aa, a_ii = c[0], c[1], c[2], c[3], c[4], c[5], c[6]
+    for j in range(len(v)):
+        u[j] = a_vv[j] * v[j] + a_vi[j] * i[j]
+    if adaptive:
+        for j in range(len(v)):
+            u[j] += a_va[j] * a[j]
+        for j in range(len(v)):
+            a[j] = a_aa[j] * a[j] + a_av[j] * v[j]
+        for j in range(len(v)):
+            a[j] += a_ai[j] * i[j]
+    for j in range(len(v)):
+        i[j] *= a_ii[j]
+
+
+@njit(cache=True)
+def _take(x, tiles, t):
+    """Add step ``t`` of one sample's ``tiles`` to ``x``."""
+    for tile in range(len(tiles)):
+        lanes, row = x[tile * LANES : (tile + 1) * LANES], tiles[tile, t]
+        for k in range(LANES):
+            lanes[k] += row[k]
+
+
+@njit(cache=True)
+def _take_slot(x, slot):
+    """Add a slot of the ring to ``x`` and clear it."""
+    for j in range(len(slot)):
+        x[j] += slot[j]
+    slot[:] = 0
+
+
+@njit(cache=True, fastmath=FAST)
+def _fire(c, v, a, u, z, subtract, adaptive):
+    """Threshold and reset where no neuron is refractory; spikes go to ``z``."""
+    one, zero = z.dtype.type(1), z.dtype.type(0)
+    threshold, v_reset, jump = c[7], c[8], c[9]
+    for j in range(len(z)):
+        z[j] = one if u[j] > threshold[j] else zero
+    if subtract:
+        for j in range(len(z)):
+            v[j] = u[j] - z[j] * threshold[j]
+    else:
+        for j in range(len(z)):
+            v[j] = u[j] if z[j] == zero else v_reset[j]
+    if adaptive:
+        for j in range(len(z)):
+            a[j] += z[j] * jump[j]
+
+
+@njit(cache=True, fastmath=FAST)
+def _fire_refractory(c, v, a, u, z, held, subtract, n_refractory):
+    """The same with neurons that are held for some steps after a spike."""
+    for j in range(len(z)):
+        z[j] = 0
+        if held[j] > 0:
+            held[j] -= 1
+            u[j] = HELD
+            v[j] = c[8, j]
+        elif u[j] > c[7, j]:
+            z[j] = 1
+            v[j] = u[j] - c[7, j] if subtract else c[8, j]
+            a[j] += c[9, j]
+            held[j] = n_refractory
+        else:
+            v[j] = u[j]
+
+
+@njit(cache=True)
+def _send(ring, places, weight):
+    """Put one spike's arrivals into the ring."""
+    for j in range(len(weight)):
+        ring[places[j]] += weight[j]
+
+
+@njit(cache=True, fastmath=FAST)
+def _run_sample(
+    x_0, x_1, weight_0, weight_1, delays, arrival, c, subtract, adaptive, n_refractory, slots, width, spikes,
+    potential, current, adaptation,
+):  # fmt: skip
+    n_steps, n = potential.shape
+    recurrent, recurrent_jumps = weight_0.size > 0, weight_1.size > 0
+    wrap = np.uint32(slots * width - 1)
+    state = np.zeros((4, len(x_0) * LANES), x_0.dtype)
+    v, i, a, u = state[0], state[1], state[2], state[3]
+    held = np.zeros(n, np.int32)
+    row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+    ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
+    ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
+    for t in range(n_steps):
+        base = np.uint32(t) * np.uint32(width) & wrap
+        _advance(c, v, i, a, u, adaptive)
+        _take(i, x_0, t)
+        if x_1.size:
+            _take(u, x_1, t)
+        if recurrent:
+            _take_slot(i, ring_0[base : base + n])
+        if recurrent_jumps:
+            _take_slot(u, ring_1[base : base + n])
+        if current.size:
+            current[t] = i[:n]
+        if adaptation.size:
+            adaptation[t] = a[:n]
+        z = spikes[t]
+        if n_refractory:
+            _fire_refractory(c, v, a, u, z, held, subtract, n_refractory)
+        else:
+            _fire(c, v, a, u, z, subtract, adaptive)
+        potential[t] = u[:n]
+        if recurrent:
+            for pre in range(n):
+                if z[pre] != 0:
+                    fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
+                    _send(ring_0, places, weight_0[pre])
+                    if recurrent_jumps:
+                        _send(ring_1, places, weight_1[pre])
+
+
+@njit(cache=True, parallel=True)
+def run(
+    x_0, x_1, weight_0, weight_1, delays, arrival, constants, subtract, adaptive, n_refractory, spikes, potential,
+    current, adaptation,
+):  # fmt: skip
     """Advance all samples.
 
-    ``x_0 [B, T, J]``; ``x_1`` the same or empty; recurrent ``weight_0``, ``weight_1``, ``lag [J, J]`` (pre, post),
-    empty where there are none; lags are at least 1.  Writes ``spikes`` and ``potential [B, T, J]`` (before the
-    reset; HELD while refractory) and, where not empty, ``current`` and ``adaptation [B, T, J]`` (before the jump).
+    Tiles ``x_0``, and ``x_1`` the same or without steps; recurrent ``weight_0`` and ``weight_1 [J, J]`` (pre, post),
+    empty where there are none; lags are at least 1.  Writes ``spikes`` and ``potential [B, T, J]`` (before the reset;
+    HELD while refractory) and, where they have steps, ``current`` and ``adaptation [B, T, J]`` (before the jump).
     """
-    n_samples, n_steps, n = x_0.shape
-    jumps = x_1.size > 0
-    recurrent = weight_0.size > 0
-    recurrent_jumps = weight_1.size > 0
-    keep_current = current.size > 0
-    keep_adaptation = adaptation.size > 0
-    width = _power_of_two(n)
-    offset, size = _ring_offsets(lag, width)
-    wrap = np.uint32(size - 1)
-    c = constants
-    for b in prange(n_samples):
-        v = np.zeros(n, x_0.dtype)
-        i = np.zeros(n, x_0.dtype)
-        a = np.zeros(n, x_0.dtype)
-        held = np.zeros(n, np.int32)
-        fired = np.empty(n, np.int32)
-        ring_0 = np.zeros(size if recurrent else 1, x_0.dtype)
-        ring_1 = np.zeros(size if recurrent_jumps else 1, x_0.dtype)
-        for t in range(n_steps):
-            base = np.uint32(t * width) & wrap
-            n_fired = 0
-            for j in range(n):
-                v_0, i_0, a_0 = v[j], i[j], a[j]
-                v_1 = c[0, j] * v_0 + c[1, j] * i_0 + c[2, j] * a_0
-                a_1 = c[3, j] * v_0 + c[4, j] * i_0 + c[5, j] * a_0
-                i_1 = c[6, j] * i_0 + x_0[b, t, j]
-                if jumps:
-                    v_1 += x_1[b, t, j]
-                if recurrent:
-                    i_1 += ring_0[base + np.uint32(j)]
-                    ring_0[base + np.uint32(j)] = 0
-                if recurrent_jumps:
-                    v_1 += ring_1[base + np.uint32(j)]
-                    ring_1[base + np.uint32(j)] = 0
-                i[j] = i_1
-                if keep_current:
-                    current[b, t, j] = i_1
-                if keep_adaptation:
-                    adaptation[b, t, j] = a_1
-                spike = 0
-                if held[j] > 0:
-                    held[j] -= 1
-                    potential[b, t, j] = HELD
-                    v_1 = c[8, j]
-                else:
-                    potential[b, t, j] = v_1
-                    if v_1 > c[7, j]:
-                        spike = 1
-                        v_1 = v_1 - c[7, j] if subtract else c[8, j]
-                        a_1 += c[9, j]
-                        held[j] = n_refractory
-                        fired[n_fired] = j
-                        n_fired += 1
-                spikes[b, t, j] = spike
-                v[j] = v_1
-                a[j] = a_1
-            if recurrent:
-                for k in range(n_fired):
-                    pre = fired[k]
-                    for j in range(n):
-                        ring_0[(base + offset[pre, j]) & wrap] += weight_0[pre, j]
-                    if recurrent_jumps:
-                        for j in range(n):
-                            ring_1[(base + offset[pre, j]) & wrap] += weight_1[pre, j]
-
-
-@njit(cache=True, parallel=True, fastmath=FAST)
-def run_adjoint(
-    spikes, potential, current, adaptation, grad_spikes, grad_potential, pre_0, pre_1, lag, constants,
-    subtract, detach_reset, estimator, kind, slope, tau_mem, adaptation_rates, min_slope, grad_0, grad_1,
-):  # fmt: skip
-    """Adjoint of `run`: writes ``grad_0 = dL/dx_0`` and ``grad_1 = dL/dx_1``, both ``[B, T, J]``.
-
-    ``estimator`` 0, surrogate: ``grad_spikes`` is dL/dspike and the spike's derivative is `surrogate`.
-    ``estimator`` 1, EventProp: ``grad_spikes`` is dL/dt_k in 1/ms, read only where there is a spike, and
-
-        dL/dV- = (Vdot+ dL/dV+ + dL/dA+ dAdot - dL/dt_k) / Vdot-
-
-    with ``tau_mem Vdot = I - V - A``, and with ``Vdot+``, ``dL/dV+`` taken where the refractory period ends
-    (Wunderlich & Pehle 2021; Nowotny et al. 2025 for delays).  ``tau_mem Vdot-`` is kept above ``min_slope``: at a
-    grazing crossing the true gradient diverges.  ``adaptation_rates [2, J]`` holds 1/tau_adapt and a/tau_adapt.
-
-    The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is
-    ``sum_j pre_0_ij grad_0[t + lag_ij, j] + pre_1_ij grad_1[t + lag_ij, j]``.
-    """
-    n_samples, n_steps, n = potential.shape
-    recurrent = pre_0.size > 0
-    from_spikes = grad_spikes.size > 0
-    from_potential = grad_potential.size > 0
-    adaptive = adaptation.size > 0
-    width = _power_of_two(n)
-    offset, size = _ring_offsets(lag, width)
-    wrap = np.uint32(size - 1)
-    c = constants
-    for b in prange(n_samples):
-        lv = np.zeros(n, potential.dtype)
-        li = np.zeros(n, potential.dtype)
-        la = np.zeros(n, potential.dtype)
-        released = np.zeros((2, n), potential.dtype)  # Vdot+ and dL/dV+ where a refractory period ends
-        was_held = np.zeros(n, np.bool_)
-        ring = np.zeros((size if recurrent else 1, 2), potential.dtype)
-        for back in range(n_steps):
-            t = n_steps - 1 - back
-            base = np.uint32(t * width) & wrap
-            for j in range(n):
-                u = potential[b, t, j]
-                z = spikes[b, t, j]
-                gv = lv[j]
-                if u == HELD:
-                    if estimator == 1 and not was_held[j]:
-                        a_end = adaptation[b, t, j] if adaptive else 0.0
-                        released[0, j] = current[b, t, j] - c[8, j] - a_end
-                        released[1, j] = gv
-                    was_held[j] = True
-                    gv = 0
-                else:
-                    psi = 0.0
-                    if estimator == 0:
-                        psi = surrogate(u - c[7, j], kind, slope)
-                    if (psi != 0) if estimator == 0 else (z != 0):
-                        gz = la[j] * 0
-                        if from_spikes:
-                            gz += grad_spikes[b, t, j]
-                        if recurrent:
-                            for m in range(n):
-                                at = (base + offset[j, m]) & wrap
-                                gz += pre_0[j, m] * ring[at, 0] + pre_1[j, m] * ring[at, 1]
-                        if estimator == 0:
-                            gz += la[j] * c[9, j]
-                            if not detach_reset:
-                                gz += gv * (-c[7, j] if subtract else c[8, j] - u)
-                            if z != 0 and not subtract:
-                                gv = gv * 0
-                            gv += psi * gz
-                        else:
-                            a_before = adaptation[b, t, j] if adaptive else 0.0
-                            slope_before = max(current[b, t, j] - c[7, j] - a_before, min_slope)
-                            slope_after = current[b, t, j] - c[8, j] - a_before - c[9, j]
-                            if was_held[j]:
-                                slope_after = released[0, j]
-                                gv = released[1, j]
-                            bend = adaptation_rates[1, j] * (c[8, j] - c[7, j]) - adaptation_rates[0, j] * c[9, j]
-                            gv = (slope_after * gv + tau_mem[j] * (la[j] * bend - gz)) / slope_before
-                    elif z != 0 and not subtract:
-                        gv = gv * 0
-                    was_held[j] = False
-                    if from_potential:
-                        gv += grad_potential[b, t, j]
-                grad_0[b, t, j] = li[j]
-                grad_1[b, t, j] = gv
-                a_0, i_0 = la[j], li[j]
-                lv[j] = c[0, j] * gv + c[3, j] * a_0
-                la[j] = c[2, j] * gv + c[5, j] * a_0
-                li[j] = c[6, j] * i_0 + c[1, j] * gv + c[4, j] * a_0
-            if recurrent:
-                for j in range(n):
-                    ring[base + np.uint32(j), 0] = grad_0[b, t, j]
-                    ring[base + np.uint32(j), 1] = grad_1[b, t, j]
+    n = potential.shape[2]
+    slots, width = ring_shape(delays, arrival, n) if weight_0.size else (1, 1)
+    padded = np.zeros((10, x_0.shape[1] * LANES), constants.dtype)
+    padded[:, :n] = constants
+    for b in prange(len(potential)):
+        _run_sample(
+            x_0[b], x_1[b], weight_0, weight_1, delays, arrival, padded, subtract, adaptive, n_refractory, slots,
+            width, spikes[b], potential[b], current[b], adaptation[b],
+        )  # fmt: skip

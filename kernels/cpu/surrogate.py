@@ -24,5 +24,6 @@ def surrogate(u, kind, slope):
         x = np.pi / 2 * slope * u
         return 1 / (1 + x * x)
     if kind == 2:
-        return max(0.0, 1 - slope * abs(u))
+        x = 1 - slope * abs(u)
+        return x if x > 0 else 0.0
     return 1.0 if abs(u) * 2 * slope < 1 else 0.0

@@ -17,7 +17,7 @@ class Synapses(NamedTuple):
         delay: ``[I, J]`` in ms, or empty: then ``d_ij = min(d_min + alpha r(p_i, p_j), max_delay)``.
         pre, post: coordinates ``[I, D]`` and ``[J, D]``, or empty.
         d_min, alpha, max_delay, eps, l1: see `spsnn.autograd.delays.Distances`.
-        dt, tau_mem, tau_syn: in ms.
+        dt, tau_mem, tau_syn: in ms; per_step: 1 / dt.
         exact: sub-step arrivals instead of rounded ones.
         least_lag, n_steps: bounds of a lag in steps; one of T steps lies outside the window.
     """
@@ -32,6 +32,7 @@ class Synapses(NamedTuple):
     eps: float
     l1: bool
     dt: float
+    per_step: float
     tau_mem: float
     tau_syn: float
     exact: bool
@@ -62,11 +63,11 @@ def delay_of(i, j, s):
 
 @cuda.jit(device=True)
 def arrival(i, j, s):
-    """Lag in steps, and ms between the arrival and its step: as in `spsnn.autograd.arrivals`."""
+    """Lag in steps, and ms between the arrival and its step: as in `spsnn.kernels.cpu.delays`."""
     real = s.weight.dtype.type
     d = delay_of(i, j, s)
     if not s.exact:
-        return round(max(s.least_lag, min(d / s.dt, s.n_steps))), real(0)
+        return round(max(s.least_lag, min(d * s.per_step, s.n_steps))), real(0)
     slack = real(1e-5)  # a whole number of steps must not be pushed to the next by its last bit
     lag = max(s.least_lag, real(math.ceil(min(d / s.dt - slack, s.n_steps))))
     return int(lag), max(lag * s.dt - d, -slack * s.dt)

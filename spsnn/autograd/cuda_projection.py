@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numba import config, cuda
 
-from spsnn.autograd.delays import Distances
-from spsnn.autograd.projection import CHUNKS
+from spsnn.autograd.delays import Distances, delay_tensors
+from spsnn.autograd.projection import chunks
 from spsnn.errors import ConfigError
 from spsnn.kernels.cuda import delays as delay_kernels
 from spsnn.kernels.cuda import projection as kernels
@@ -86,7 +86,7 @@ class Projection:
         self.synapses = delay_kernels.Synapses(
             matrix(weight), matrix(delay), matrix(pre), matrix(post),
             real(rule.d_min), real(1 if alpha is None else float(alpha.detach())), real(rule.max_delay), real(rule.eps),
-            rule.metric == "l1", real(dt), real(tau_mem), real(tau_syn), self.exact, real(source is None),
+            rule.metric == "l1", real(dt), real(1 / dt), real(tau_mem), real(tau_syn), self.exact, real(source is None),
             real(self.n_steps),
         )  # fmt: skip
         longest = weight.new_empty(len(weight))
@@ -117,7 +117,7 @@ class Projection:
         weight, delay, pre, post, alpha, _ = self.tensors
         n_pre, n_post = weight.shape
         n_samples = len(grad_0)
-        sum_0 = weight.new_empty(min(CHUNKS, n_samples), n_pre, n_post)
+        sum_0 = weight.new_empty(chunks(n_samples), n_pre, n_post)
         sum_1 = torch.empty_like(sum_0)
         size = 2 * kernels.TILE * self.n_steps * weight.element_size()
         grid = blocks(n_post, kernels.TILE), len(sum_0), blocks(n_pre, THREADS)
@@ -151,6 +151,4 @@ class Projection:
 
 def flat(weight, delay, dense):
     """The six tensors of a projection, and its `Distances` or None."""
-    if isinstance(delay, Distances):
-        return (weight, None, delay.pre, delay.post, delay.alpha, dense), delay
-    return (weight, delay, None, None, None, dense), None
+    return (weight, *delay_tensors(delay), dense), delay if isinstance(delay, Distances) else None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from spsnn.errors import ConfigError
+from spsnn.kernels.cpu.delays import Arrival, Delays, count_beyond
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,43 @@ class Distances:
                 f"must have alpha > 0, d_min >= 0 and eps > 0, got {float(self.alpha.detach())}, {self.d_min}, "
                 f"{self.eps}"
             )
+
+    def count_beyond(self, bound, mask):
+        """Number of synapses of the bool ``mask [I, J]`` with a delay above ``bound`` ms, and the longest of them."""
+        form = kernel_form((None, self.pre, self.post, self.alpha), replace(self, max_delay=math.inf), self.pre.dtype)
+        return count_beyond(form, bound, mask.cpu().numpy())
+
+
+def delay_tensors(delay):
+    """``(matrix, pre, post, alpha)`` of a projection's delays, with None for what it does not have."""
+    return (None, delay.pre, delay.post, delay.alpha) if isinstance(delay, Distances) else (delay, None, None, None)
+
+
+def kernel_form(tensors, delay, dtype):
+    """`spsnn.kernels.cpu.delays.Delays` from `delay_tensors` and the `Distances` (or matrix) they came from."""
+    matrix, pre, post, alpha = (None if t is None else t.detach().to(dtype).cpu().numpy() for t in tensors)
+    real = np.dtype(str(dtype)[6:]).type
+    none = np.zeros((0, 0), real)
+    if matrix is not None:
+        return Delays(np.ascontiguousarray(matrix), none, none, real(1), real(0), real(np.inf), real(0), False)
+    return Delays(
+        none, np.ascontiguousarray(pre), np.ascontiguousarray(post.T), real(alpha), real(delay.d_min),
+        real(delay.max_delay), real(delay.eps**2), delay.metric == "l1",
+    )  # fmt: skip
+
+
+def arrival_of(neuron, dt, n_steps, exact, least, dtype):
+    """`spsnn.kernels.cpu.delays.Arrival` in front of a linear neuron; ``least`` is 1 for recurrent synapses."""
+    return _arrival(
+        dt, n_steps, exact, least, dtype, neuron.tau_mem, neuron.tau_syn, 1 / neuron.tau_syn, -1 / neuron.tau_mem
+    )
+
+
+def arrival_of_current(dt, n_steps, least, dtype):
+    """The same where only the delayed current is wanted: the second channel of its gradient is the slope in time."""
+    return _arrival(dt, n_steps, False, least, dtype, 1.0, 1.0, 0.0, -1.0)
+
+
+def _arrival(dt, n_steps, exact, least, dtype, tau_mem, tau_syn, b_0, b_1):
+    real = np.dtype(str(dtype)[6:]).type
+    return Arrival(real(1 / dt), float(dt), float(tau_mem), float(tau_syn), exact, least, n_steps, real(b_0), real(b_1))

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spsnn.autograd.arrivals import arrivals
+from spsnn.autograd.custom import run_custom
+from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
-from spsnn.autograd.projection import check_synapses, presynaptic_factors, pull_back, spread
+from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
-from spsnn.kernels.cpu import population as kernel
+from spsnn.kernels.cpu.adjoint import run_adjoint
+from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
+from spsnn.kernels.cpu.population import HELD, run
+from spsnn.kernels.cpu.projection import tiles_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
+from spsnn.neurons.custom import CustomNeuron
 
 DELAY_MODES = ("round", "exact")
 ESTIMATORS = ("surrogate", "eventprop")
@@ -57,54 +62,49 @@ class _Call:
     neuron: object
     grid: Grid
     sources: list
+    delays: list
     recurrent: bool
     keep_potential: bool
-    arrivals: list = None
     tape: tuple = None
 
 
+PER_PROJECTION = 6  # weight, delay matrix, pre, post, alpha, dense spikes; None for what there is not
+
+
 class _Population(torch.autograd.Function):
-    """Inputs: call, then weight, delay, spikes (or None) of every projection; outputs: spikes, potential."""
+    """Inputs: call, then the tensors of every projection, the recurrent one last; outputs: spikes, potential."""
 
     @staticmethod
     def forward(ctx, call, *tensors):
-        weights, delays = ([t.detach().cpu().numpy() for t in tensors[k::3]] for k in (0, 1))
         neuron, grid = call.neuron, call.grid
+        projections = _projections(call, tensors)
         n_samples, n_steps, _ = call.sources[0].shape
-        dtype = weights[0].dtype
-        shape = (n_samples, n_steps, weights[0].shape[1])
-        none = np.zeros((0, 0, 0), dtype)
-        exact = grid.delays == "exact"
-        x_0 = np.zeros(shape, dtype)
-        x_1 = np.zeros(shape, dtype) if exact else none
-        call.arrivals = [
-            arrivals(d, grid.dt, n_steps, grid.delays, neuron.tau_mem, neuron.tau_syn, int(source is None))
-            for d, source in zip(delays, [*call.sources, None], strict=False)
-        ]
-        feed = list(zip(call.sources, weights, call.arrivals, strict=False))
-        for source, w, a in feed:
-            spread(source, w, a, x_0, x_1)
-        empty = np.zeros((0, 0), dtype)
-        loop_0 = loop_1 = empty
-        lag = np.zeros((0, 0), np.uint32)
+        n = tensors[0].shape[1]
+        dtype = projections[0].weight.dtype
+        none = np.zeros((n_samples, 0, 0), dtype)
+        x_0 = tiles_of(n_samples, n_steps, n, dtype)
+        x_1 = tiles_of(n_samples, n_steps, n, dtype) if grid.delays == "exact" else none[..., None]
+        for source, p in zip(call.sources, projections, strict=False):
+            spread(source, p.weight, p.delays, p.arrival, x_0, x_1)
+        loop = projections[-1]  # read only if there are recurrent weights
+        feed_0 = feed_1 = np.zeros((0, 0), dtype)
         if call.recurrent:
-            w, a = weights[-1], call.arrivals[-1]
-            lag = a.lag
-            loop_0 = np.ascontiguousarray(w * a.c_0, dtype=dtype)
-            loop_1 = empty if a.c_1 is None else np.ascontiguousarray(w * a.c_1, dtype=dtype)
+            feed_0 = loop.weight
+            if grid.delays == "exact":
+                feed_0, feed_1, _, _ = _loop_factors(loop, False)
+        shape = (n_samples, n_steps, n)
         spikes, potential = np.empty(shape, dtype), np.empty(shape, dtype)
         eventprop = grid.estimator == "eventprop" and neuron.spiking
         current = np.empty(shape, dtype) if eventprop else none
         adaptation = np.empty(shape, dtype) if eventprop and neuron.adaptive else none
-        constants = neuron.constants(grid.dt, shape[2], dtype)
-        kernel.run(
-            x_0, x_1, loop_0, loop_1, lag, constants, neuron.reset == "subtract", neuron.refractory_steps(grid.dt),
-            spikes, potential, current, adaptation,
+        constants = neuron.constants(grid.dt, n, dtype)
+        run(
+            x_0, x_1, feed_0, feed_1, loop.delays, loop.arrival, constants, neuron.reset == "subtract",
+            neuron.adaptive, neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
         )  # fmt: skip
         call.tape = (constants, spikes, potential, current, adaptation)
         ctx.call = call
-        ctx.save_for_backward(*[t for t in tensors if t is not None])
-        ctx.given = [t is not None for t in tensors]
+        ctx.save_for_backward(*tensors)
         out_v = torch.from_numpy(potential) if call.keep_potential else torch.empty(0, dtype=tensors[0].dtype)
         out_z = torch.from_numpy(spikes)
         ctx.set_materialize_grads(False)
@@ -113,25 +113,23 @@ class _Population(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad_z, grad_v):
         call, neuron, grid = ctx.call, ctx.call.neuron, ctx.call.grid
-        saved = iter(ctx.saved_tensors)
-        tensors = [next(saved) if given else None for given in ctx.given]
+        projections = _projections(call, ctx.saved_tensors)
         constants, spikes, potential, current, adaptation = call.tape
         dtype = potential.dtype
-        none = np.zeros((0, 0, 0), dtype)
+        none = np.zeros((len(potential), 0, 0), dtype)
         grad_z = none if grad_z is None or not neuron.spiking else np.ascontiguousarray(grad_z.numpy(), dtype=dtype)
         grad_v = none if grad_v is None or not grad_v.numel() else np.ascontiguousarray(grad_v.numpy(), dtype=dtype)
-        eventprop = grid.estimator == "eventprop"
-        weights = [t.detach().numpy() for t in tensors[0::3]]
-        pre_0 = pre_1 = np.zeros((0, 0), dtype)
-        lag = np.zeros((0, 0), np.uint32)
+        by_time = grid.estimator == "eventprop"
+        loop = projections[-1]
+        back_0 = back_1 = np.zeros((0, 0), dtype)
         if call.recurrent:
-            lag = call.arrivals[-1].lag
-            pre_0, pre_1 = presynaptic_factors(weights[-1], call.arrivals[-1], eventprop, dtype)
-        n = potential.shape[2]
-        grad_0, grad_1 = np.empty_like(potential), np.empty_like(potential)
-        kernel.run_adjoint(
-            spikes, potential, current, adaptation, grad_z, grad_v, pre_0, pre_1, lag, constants,
-            neuron.reset == "subtract", grid.detach_reset, int(eventprop and neuron.spiking),
+            _, _, back_0, back_1 = _loop_factors(loop, by_time)
+        n_samples, n_steps, n = potential.shape
+        grad_0, grad_1 = tiles_of(n_samples, n_steps, n, dtype), tiles_of(n_samples, n_steps, n, dtype)
+        run_adjoint(
+            spikes, potential, current, adaptation, grad_z, grad_v, back_0, back_1, loop.delays, loop.arrival,
+            constants, neuron.reset == "subtract", neuron.adaptive, neuron.refractory > 0, grid.detach_reset,
+            by_time and neuron.spiking,
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
@@ -139,11 +137,38 @@ class _Population(torch.autograd.Function):
         if call.recurrent:
             sources.append(Spikes(*group_marked(spikes), spikes.shape))
         grads = []
-        for k, source in enumerate(sources):
-            with_spikes = ctx.needs_input_grad[1 + 3 * k + 2]
-            g = pull_back(source, weights[k], call.arrivals[k], grad_0, grad_1, eventprop, with_spikes)
-            grads += [None if x is None else torch.from_numpy(x) for x in g]
+        for k, (source, p) in enumerate(zip(sources, projections, strict=True)):
+            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1)]
+            g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, grad_0, grad_1)
+            grads += [None if x is None else torch.as_tensor(x) for x in g]
         return (None, *grads)
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """A projection as the kernels take it."""
+
+    weight: np.ndarray
+    delays: object
+    arrival: object
+
+
+def _projections(call, tensors):
+    found = []
+    for k, delay in enumerate(call.delays):
+        weight, *rest = tensors[PER_PROJECTION * k : PER_PROJECTION * (k + 1)]
+        least = int(call.recurrent and k == len(call.delays) - 1)
+        n_steps = call.sources[0].shape[1]
+        arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
+        weight_array = weight.detach().contiguous().numpy()
+        found.append(_Projection(weight_array, kernel_form(rest[:4], delay, weight.dtype), arrival))
+    return found
+
+
+def _loop_factors(loop, by_time):
+    made = [np.empty_like(loop.weight) for _ in range(4)]
+    loop_factors(loop.weight, loop.delays, loop.arrival, by_time, *made)
+    return made
 
 
 def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
@@ -151,10 +176,11 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
 
     Args:
         neuron: neuron model, e.g. `spsnn.LIF`.
-        inputs: list of ``(spikes, weight [I, J], delay [I, J] ms)``.
+        inputs: list of ``(spikes, weight [I, J], delay)``; a delay is ``[I, J]`` in ms or `Distances`.
         grid: `Grid`.
-        recurrent: ``(weight [J, J], delay [J, J])`` or None; a recurrent delay acts for at least one step.
-        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory.
+        recurrent: ``(weight [J, J], delay)`` or None; a recurrent delay acts for at least one step.
+        keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
+            `CustomNeuron`, ``u``.
 
     Returns:
         ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
@@ -175,16 +201,21 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         check_synapses(weight, delay, spikes.shape[2], n_post)
         if spikes.shape[:2] != inputs[0][0].shape[:2]:
             raise ConfigError(f"inputs differ in batch or steps: {inputs[0][0].shape[:2]} and {spikes.shape[:2]}")
-        tensors += [weight, delay, spikes.dense]
+        tensors += [weight, *delay_tensors(delay), spikes.dense]
         sources.append(spikes)
+    delays = [delay for _, _, delay in inputs]
     if recurrent is not None:
-        check_synapses(*recurrent, n_post, n_post)
-        tensors += [*recurrent, None]
+        weight, delay = recurrent
+        check_synapses(weight, delay, n_post, n_post)
+        tensors += [weight, *delay_tensors(delay), None]
+        delays.append(delay)
+    if isinstance(neuron, CustomNeuron):
+        return run_custom(neuron, inputs, grid, recurrent, keep_potential)
     if on_cuda(inputs[0][1]):
         from spsnn.autograd import cuda
 
         return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
-    call = _Call(neuron, grid, sources, recurrent is not None, keep_potential or not neuron.spiking)
+    call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:
         return None, v
@@ -198,6 +229,6 @@ def _active(spikes, potential, grid, neuron):
     if grid.estimator == "eventprop":
         return spikes
     if grid.surrogate in ("superspike", "arctan"):
-        return potential != potential.dtype.type(kernel.HELD)
+        return potential != potential.dtype.type(HELD)
     reach = (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope
     return np.abs(potential - neuron.threshold) < reach

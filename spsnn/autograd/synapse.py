@@ -5,35 +5,48 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spsnn.autograd.arrivals import Arrivals
+from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
+from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
 
 
 class _Delayed(torch.autograd.Function):
+    """Inputs: source, dt, delay, then weight, matrix, pre, post, alpha and dense spikes (or None)."""
+
     @staticmethod
-    def forward(ctx, source, dt, weight, delay, dense):
-        w, d = weight.detach().numpy(), delay.detach().numpy()
-        lag = np.clip(np.rint(d / dt), 0, source.shape[1]).astype(np.uint32)
-        # The derivative to the delay is the slope of dL/dx in time, taken as the second channel in `backward`.
-        ctx.arrivals = Arrivals(lag, 1.0, None, 0.0, -1.0)
-        ctx.source, ctx.dt = source, dt
-        ctx.save_for_backward(weight)
-        out = np.zeros((*source.shape[:2], w.shape[1]), w.dtype)
-        spread(source, w, ctx.arrivals, out, None)
+    def forward(ctx, source, dt, delay, weight, *rest):
+        w = weight.detach().contiguous().numpy()
+        n_samples, n_steps, _ = source.shape
+        tiles, none = tiles_of(n_samples, n_steps, w.shape[1], w.dtype), np.zeros((n_samples, 0, 0, 0), w.dtype)
+        arrival = arrival_of_current(dt, n_steps, 0, weight.dtype)
+        spread(source, w, kernel_form(rest[:4], delay, weight.dtype), arrival, tiles, none)
+        out = np.empty((n_samples, n_steps, w.shape[1]), w.dtype)
+        from_tiles(tiles, out)
+        ctx.call = source, delay, arrival
+        ctx.save_for_backward(weight, *rest)
         return torch.from_numpy(out)
 
     @staticmethod
     def backward(ctx, grad):
-        (weight,) = ctx.saved_tensors
-        grad_0 = np.ascontiguousarray(grad.numpy())
-        grad_1 = np.zeros_like(grad_0)
-        padded = np.pad(grad_0, ((0, 0), (1, 1), (0, 0)))
-        grad_1[:] = (padded[:, :-2] - padded[:, 2:]) / (2 * ctx.dt)
-        with_spikes = ctx.needs_input_grad[4]
-        g = pull_back(ctx.source, weight.detach().numpy(), ctx.arrivals, grad_0, grad_1, False, with_spikes)
-        return (None, None, *(None if x is None else torch.from_numpy(x) for x in g))
+        source, delay, arrival = ctx.call
+        weight, *rest = ctx.saved_tensors
+        form = kernel_form(rest[:4], delay, weight.dtype)
+        grad, with_spikes = grad.contiguous().numpy(), ctx.needs_input_grad[8]
+        return (None, None, None, *pull_back_current(source, weight, form, arrival, grad, with_spikes))
+
+
+def pull_back_current(source, weight, form, arrival, grad, with_spikes):
+    """Gradients of weight, delay matrix, pre, post, alpha and spikes, tensors or None, from ``grad = dL/dx [B, T, J]``;
+    that of a delay is the slope of ``grad`` in time."""
+    padded = np.pad(grad, ((0, 0), (1, 1), (0, 0)))
+    tiles = [tiles_of(*grad.shape, grad.dtype) for _ in range(2)]
+    to_tiles(grad, tiles[0])
+    to_tiles((padded[:, :-2] - padded[:, 2:]) / (2 * arrival.dt), tiles[1])
+    w = weight.detach().contiguous().numpy()
+    grads = pull_back(source, w, form, arrival, False, with_spikes, *tiles)
+    return [None if g is None else torch.as_tensor(g) for g in grads]
 
 
 def delayed_current(spikes, weight, delay, dt):
@@ -41,7 +54,8 @@ def delayed_current(spikes, weight, delay, dt):
 
     Args:
         spikes: zeros and ones ``[B, T, I]`` or `Spikes`.
-        weight, delay: ``[I, J]``; delay in ms.
+        weight: ``[I, J]``.
+        delay: ``[I, J]`` in ms, or `Distances`.
         dt: step in ms.
 
     Returns:
@@ -58,4 +72,4 @@ def delayed_current(spikes, weight, delay, dt):
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
     check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
-    return _Delayed.apply(spikes, dt, weight, delay, spikes.dense)
+    return _Delayed.apply(spikes, dt, delay, weight, *delay_tensors(delay), spikes.dense)

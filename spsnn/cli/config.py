@@ -11,7 +11,7 @@ import yaml
 from spsnn.autograd.population import Grid
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
-from spsnn.models.spsnn import NEURONS
+from spsnn.neurons import NEURONS
 from spsnn.space import Euclidean
 from spsnn.training import TrainingConfig
 

@@ -12,11 +12,9 @@ from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.models.readouts import read_out
-from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
+from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
-
-NEURONS = {c.kind: c for c in (LIF, AdaptiveLIF, LeakyIntegrator)}
 
 
 @dataclass
@@ -75,7 +73,10 @@ class SpSNN(nn.Module):
         if s.readout == "spike_count" and grid.estimator == "eventprop":
             raise ConfigError("EventProp has no gradient for a number of spikes; use first_spike or a membrane readout")
         if not neuron.spiking:
-            raise ConfigError("hidden neurons must spike; use LIF or AdaptiveLIF")
+            raise ConfigError("hidden neurons must spike; use LIF, AdaptiveLIF or AdEx")
+        for model in (neuron, output):
+            if isinstance(model, CustomNeuron):
+                model.check_grid(grid)
         self.sizes, self.space, self.neuron, self.output, self.grid, self.settings = (
             sizes, space, neuron, output, grid, s,
         )  # fmt: skip
@@ -140,9 +141,9 @@ class SpSNN(nn.Module):
             loop = self.loops[k] if k < len(self.loops) else None
             spikes, potential = run_population(
                 neuron,
-                [(spikes, synapse.weights(), synapse.delays())],
+                [(spikes, synapse.weights(), synapse.kernel_delays())],
                 self.grid,
-                None if loop is None else (loop.weights(), loop.delays()),
+                None if loop is None else (loop.weights(), loop.kernel_delays()),
             )
             if spikes is not None:
                 passed.append(spikes)

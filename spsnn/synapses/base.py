@@ -59,15 +59,21 @@ class Synapse(torch.nn.Module):
         if self.max_delay is None:
             return d
         over = (d.detach() > self.max_delay) & self.mask
-        count = int(over.sum())
-        self.clipped = count / max(int(self.mask.sum()), 1)
+        self._check_longest(int(over.sum()), float(d.detach()[over].max()) if over.any() else 0.0)
+        return d.clamp(max=self.max_delay)
+
+    def kernel_delays(self):
+        """Delays as the engine takes them: the matrix of `delays`, or coordinates."""
+        return self.delays()
+
+    def _check_longest(self, count, longest):
+        n = max(int(self.mask.sum()), 1)
+        self.clipped = count / n
         if count and self.on_exceed == "error":
             raise CapacityError(
-                f"{count} of {int(self.mask.sum())} delays exceed max_delay={self.max_delay} ms "
-                f"(longest {float(d.detach()[self.mask].max()):.4g} ms); raise max_delay, lower alpha or the scale of "
-                "the coordinates, or set on_exceed='clip'"
+                f"{count} of {n} delays exceed max_delay={self.max_delay} ms (longest {longest:.4g} ms); raise "
+                "max_delay, lower alpha or the scale of the coordinates, or set on_exceed='clip'"
             )
-        return d.clamp(max=self.max_delay)
 
     def weights(self):
         """Weights with masked synapses at zero."""
@@ -82,4 +88,4 @@ class Synapse(torch.nn.Module):
             raise ConfigError(
                 f"this synapse takes {self.n_pre} presynaptic neurons, the spikes have {spikes.shape[-1]}"
             )
-        return delayed_current(spikes, self.weights(), self.delays(), dt)
+        return delayed_current(spikes, self.weights(), self.kernel_delays(), dt)

@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from spsnn.autograd.delays import Distances
 from spsnn.errors import ConfigError
 from spsnn.space import Euclidean, Points
 from spsnn.synapses.base import Synapse
@@ -46,6 +47,16 @@ class SpatialSynapse(Synapse):
     def raw_delays(self):
         """``d_min + alpha r(p_i, p_j)``."""
         return self.d_min + self.alpha * self.space.distance(self.pre.position, self.post.position)
+
+    def kernel_delays(self):
+        """Coordinates, from which the kernels compute delays: no ``[n_pre, n_post]`` matrix is made."""
+        places = self.pre.position, self.post.position, self.alpha
+        rule = {"d_min": self.d_min, "metric": self.space.metric, "eps": self.space.eps}
+        if self.max_delay is None:
+            return Distances(*places, **rule)
+        bounded = Distances(*places, max_delay=self.max_delay, **rule)
+        self._check_longest(*bounded.count_beyond(self.max_delay, self.mask))
+        return bounded
 
 
 class FreeDelaySynapse(Synapse):

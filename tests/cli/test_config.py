@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from spsnn import ConfigError
+from spsnn import AdEx, ConfigError
 from spsnn.cli.config import build_config, read_config, shipped_configs
 
 
@@ -26,6 +26,13 @@ def test_overrides_reach_their_key_with_their_type():
     assert config.neuron.a == 0.5
     assert type(config.training.clip_norm) is float
     assert config.data.options["scale"] == 20
+
+
+def test_a_neuron_given_as_functions_is_configured_like_any_other():
+    config = read_config("digits", ["neuron.kind=adex", "neuron.delta_t=0.2"])
+    assert config.neuron == AdEx(delta_t=0.2)
+    with pytest.raises(ConfigError, match=r"neuron: delta_t must be positive"):
+        read_config("digits", ["neuron.kind=adex", "neuron.delta_t=0"])
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_potentials_after_eventprop_and_without_recurrence(device, on_cpu):
 
 @pytest.mark.parametrize(
     ("estimator", "setting", "value"),
-    [("surrogate", "SHARED", 0), ("eventprop", "SHARED", 0), ("surrogate", "CHUNKS", 1)],
+    [("surrogate", "SHARED", 0), ("eventprop", "SHARED", 0), ("surrogate", "chunks", lambda n: 1)],
 )
 def test_rings_in_global_memory_and_one_chunk(estimator, setting, value, device, on_cpu, monkeypatch):
     from spsnn.autograd import cuda_projection

@@ -25,8 +25,9 @@ def test_yinyang(tmp_path):
     assert names == {"yinyang.h5", "yinyang_layout.json", "yinyang_coordinates.png"}
 
 
-def test_snntorch_synapse(tmp_path):
+@pytest.mark.parametrize("neuron", ["leaky", "synaptic", "alpha"])
+def test_snntorch_synapse(tmp_path, neuron):
     pytest.importorskip("snntorch")
-    out = run("snntorch_synapse.py", "--epochs", "3", cwd=tmp_path)
+    out = run("snntorch_synapse.py", "--neuron", neuron, "--epochs", "2", cwd=tmp_path)
     accuracies = [float(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
     assert accuracies[-1] > 0.5  # chance is 0.1
