@@ -210,6 +210,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         tensors += [weight, *delay_tensors(delay), None]
         delays.append(delay)
     if isinstance(neuron, CustomNeuron):
+        if weight.is_cuda:
+            raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
         return run_custom(neuron, inputs, grid, recurrent, keep_potential)
     if on_cuda(inputs[0][1]):
         from spsnn.autograd import cuda
