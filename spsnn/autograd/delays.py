@@ -67,7 +67,7 @@ class Distances:
     def count_beyond(self, bound, mask):
         """Number of synapses of the bool ``mask [I, J]`` with a delay above ``bound`` ms, and the longest of them."""
         form = kernel_form((None, self.pre, self.post, self.alpha), replace(self, max_delay=math.inf), self.pre.dtype)
-        return count_beyond(form, bound, mask.numpy())
+        return count_beyond(form, bound, mask.cpu().numpy())
 
 
 def delay_tensors(delay):
@@ -77,7 +77,7 @@ def delay_tensors(delay):
 
 def kernel_form(tensors, delay, dtype):
     """`spsnn.kernels.cpu.delays.Delays` from `delay_tensors` and the `Distances` (or matrix) they came from."""
-    matrix, pre, post, alpha = (None if t is None else t.detach().to(dtype).numpy() for t in tensors)
+    matrix, pre, post, alpha = (None if t is None else t.detach().to(dtype).cpu().numpy() for t in tensors)
     real = np.dtype(str(dtype)[6:]).type
     none = np.zeros((0, 0), real)
     if matrix is not None:

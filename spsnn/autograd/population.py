@@ -9,6 +9,7 @@ import torch
 
 from spsnn.autograd.custom import run_custom
 from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
+from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.checks import positive
@@ -209,7 +210,13 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         tensors += [weight, *delay_tensors(delay), None]
         delays.append(delay)
     if isinstance(neuron, CustomNeuron):
+        if weight.is_cuda:
+            raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
         return run_custom(neuron, inputs, grid, recurrent, keep_potential)
+    if on_cuda(inputs[0][1]):
+        from spsnn.autograd import cuda
+
+        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
     call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:

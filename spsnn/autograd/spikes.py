@@ -43,11 +43,8 @@ class Spikes:
 
         ``active`` marks where a gradient may be non-zero; by default everywhere, if ``dense`` requires a gradient.
         """
-        if dense.ndim != 3:
-            raise ConfigError(f"spikes have shape [B, T, N], got {tuple(dense.shape)}")
+        check_dense(dense)
         values = dense.detach().cpu().numpy()
-        if not np.isin(values, (0, 1)).all():
-            raise ConfigError("spikes must be zeros and ones; pass real-valued signals through a spike encoding first")
         ptr, steps = group_marked(values)
         if active is None:
             if not dense.requires_grad:
@@ -57,4 +54,12 @@ class Spikes:
 
     def counts(self):
         """Number of spikes, ``[B, N]``."""
-        return np.diff(self.ptr, axis=1)
+        return self.ptr[:, 1:] - self.ptr[:, :-1]
+
+
+def check_dense(dense):
+    """Refuse a tensor that does not hold spikes ``[B, T, N]`` of zeros and ones."""
+    if dense.ndim != 3:
+        raise ConfigError(f"spikes have shape [B, T, N], got {tuple(dense.shape)}")
+    if not ((dense == 0) | (dense == 1)).all():
+        raise ConfigError("spikes must be zeros and ones; pass real-valued signals through a spike encoding first")

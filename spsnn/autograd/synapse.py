@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
+from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
@@ -64,6 +65,10 @@ def delayed_current(spikes, weight, delay, dt):
     Raises:
         ConfigError: on shapes that do not fit, values that are not finite, or negative delays.
     """
+    if on_cuda(weight):
+        from spsnn.autograd import cuda
+
+        return cuda.delayed_current(spikes, weight, delay, dt)
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
     check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])

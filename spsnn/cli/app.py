@@ -31,6 +31,7 @@ Target = Annotated[str, typer.Option(help="loihi2, mesh, or a TOML file of your 
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
+Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
 Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
 
@@ -74,9 +75,11 @@ def train(
     out: Out = None,
     data_dir: DataDir = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, bit for bit.")] = False,
+    device: Device = "cpu",
     json: Json = False,
 ):
     """Train a network; the validation set chooses the epoch, the test set is read once."""
+    from spsnn.autograd.device import find_device
     from spsnn.cli import workflow
     from spsnn.cli.config import read_config
 
@@ -87,7 +90,9 @@ def train(
         if kept.data.name != settings.data.name:
             raise ConfigError(f"{out} holds a run on {kept.data.name!r}, not on {settings.data.name!r}")
         settings = kept
+    place = find_device(device)
     model, sets = workflow.prepare(settings, out, data_dir=data_dir, resume=resume)
+    model.to(place)
     with console.training_progress(settings.training.epochs, settings.data.name) as (on_epoch, on_batch):
         try:
             _, metrics = workflow.train(settings, out, model, sets, resume=resume, on_epoch=on_epoch, on_batch=on_batch)
@@ -98,11 +103,13 @@ def train(
 
 
 @app.command(epilog="Example:  spsnn evaluate runs/digits/model.h5 --split test")
-def evaluate(model: ModelPath, split: Split = "test", data_dir: DataDir = None, json: Json = False):
+def evaluate(
+    model: ModelPath, split: Split = "test", data_dir: DataDir = None, device: Device = "cpu", json: Json = False
+):
     """Accuracy, loss and spikes of a trained network on a split of its data set."""
     import spsnn
 
-    net, data = _open(model, split, data_dir)
+    net, data = _open(model, split, data_dir, device)
     score = spsnn.evaluate(net, data.events)
     score["confusion"] = score["confusion"].tolist()
     console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
@@ -220,11 +227,13 @@ def report(
     console.show("Report written", {"report": str(path), "bytes": path.stat().st_size}, json)
 
 
-def _open(path, split, data_dir):
+def _open(path, split, data_dir, device="cpu"):
     import spsnn
+    from spsnn.autograd.device import find_device
     from spsnn.cli import workflow
 
-    model = spsnn.load(path)
+    place = find_device(device)
+    model = spsnn.load(path).to(place)
     return model, workflow.load_split(workflow.data_of(model, path), split, data_dir)
 
 

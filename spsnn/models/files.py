@@ -31,7 +31,7 @@ def put_state(model, arrays, path):
     tensors = {}
     for name, tensor in own.items():
         array = arrays[name]
-        want = tensor.numpy()
+        want = tensor.cpu().numpy()
         if array.shape != want.shape or array.dtype != want.dtype:
             raise ModelFileError(
                 f"{path}: {name} should be {want.dtype} {want.shape}, the file has {array.dtype} {array.shape}"

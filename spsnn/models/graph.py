@@ -27,13 +27,13 @@ def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
                 label,
                 model.sizes[k],
                 "input" if neuron is None else neuron.kind,
-                model.points[k].position.detach().numpy().astype(np.float64) if len(model.points) else None,
+                model.points[k].position.detach().cpu().numpy().astype(np.float64) if len(model.points) else None,
                 {} if neuron is None else neuron.parameters(),
                 rates[k],
             )
         )
     projections = tuple(
-        Projection.from_dense(pre, post, s.weight.detach().numpy(), s.delays().detach().numpy(), s.mask.numpy())
+        Projection.from_dense(pre, post, *(x.detach().cpu().numpy() for x in (s.weight, s.delays(), s.mask)))
         for pre, post, s in model.synapses()
     )
     duration = events.duration if events is not None else model.grid.dt
@@ -47,7 +47,7 @@ def measure_rates(model, events, batch_size=256):
         for start in range(0, len(events), batch_size):
             spikes = Spikes.from_batch(events[start : start + batch_size], model.grid.dt)
             for k, s in enumerate([spikes, *model(spikes).spikes]):
-                totals[k] += s.counts().sum(0)
+                totals[k] += torch.as_tensor(s.counts().sum(0)).cpu().numpy()
     return [t / len(events) for t in totals]
 
 

@@ -116,6 +116,11 @@ class SpSNN(nn.Module):
         column = torch.randint(len(post), (len(pre), 1), generator=generator)
         return AxonalDelaySynapse(matched.gather(1, column)[:, 0], len(post), **bounds)
 
+    @property
+    def device(self):
+        """Where the parameters live; ``model.to("cuda")`` moves them, and the kernels follow."""
+        return self.feedforward[0].weight.device
+
     def populations(self):
         """``(name, neuron model or None)`` from input to output."""
         hidden = [(f"hidden{k}", self.neuron) for k in range(1, len(self.sizes) - 1)]

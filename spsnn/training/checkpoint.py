@@ -18,11 +18,11 @@ def save_checkpoint(path, model, run, provenance=None):
     optimizer, scalars = {}, {}
     for k, entry in run.optimizer.state_dict()["state"].items():
         for name, value in entry.items():
-            optimizer[f"{k}.{name}"] = value.numpy()
+            optimizer[f"{k}.{name}"] = value.cpu().numpy()
     for k, entry in run.scheduler.state_dict().items():
         if isinstance(entry, (int, float)):
             scalars[k] = entry
-    best = {name: t.numpy() for name, t in run.best_state.items()}
+    best = {name: t.cpu().numpy() for name, t in run.best_state.items()}
     training = {
         "config": asdict(run.config),
         "history": run.history,

@@ -118,7 +118,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         batch = train[np.sort(rows)]
         if augment is not None:
             batch = augment(batch, run.rng)
-        labels = torch.from_numpy(batch.labels)
+        labels = torch.from_numpy(batch.labels).to(model.device)
         output = model(batch)
         value = loss(output, labels, config, batch.duration, model.grid.estimator)
         where = f"epoch {epoch}, batch {done}"
@@ -166,11 +166,11 @@ def evaluate(model, events, *, batch_size=256):
     with torch.no_grad():
         for k in range(0, len(events), batch_size):
             batch = events[k : k + batch_size]
-            labels = torch.from_numpy(batch.labels)
+            labels = torch.from_numpy(batch.labels).to(model.device)
             output = model(batch)
             total += float(torch.nn.functional.cross_entropy(output.logits, labels, reduction="sum"))
             spikes += output.spikes_per_neuron() * len(batch)
-            np.add.at(confusion, (batch.labels, output.logits.argmax(1).numpy()), 1)
+            np.add.at(confusion, (batch.labels, output.logits.argmax(1).cpu().numpy()), 1)
     return {
         "accuracy": float(np.trace(confusion) / len(events)),
         "loss": total / len(events),

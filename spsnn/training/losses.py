@@ -36,7 +36,7 @@ def rescue_silent(model, output, amount):
     """Lower the weight gradients into neurons that were silent over the whole batch; returns how many there were."""
     silent_count = 0
     for synapse, spikes in zip(model.feedforward, output.spikes, strict=False):
-        silent = torch.from_numpy(spikes.counts().sum(0) == 0)
+        silent = torch.as_tensor(spikes.counts().sum(0) == 0)
         silent_count += int(silent.sum())
         if amount and silent.any():
             synapse.weight.grad -= amount * (silent[None, :] & synapse.mask)

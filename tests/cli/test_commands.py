@@ -143,6 +143,7 @@ def test_report_is_one_page(trained, capsys):
         (("train", "digits", "--set", "training.epoch=1"), "did you mean 'epochs'"),
         (("train", "digits", "--set", "data.name=digit", "--out", "/nonexistent/x"), "no data set 'digit'"),
         (("train", "digits", "--set", "training.seed=-1"), "seed must not be negative"),
+        (("train", "digits", "--device", "tpu"), "the device must be cpu or cuda, got 'tpu'"),
         (("evaluate", "absent.h5"), "no file absent.h5"),
         (("map", "absent.h5"), "no file absent.h5"),
     ],
@@ -153,6 +154,14 @@ def test_errors_are_one_message_and_exit_code_two(capsys, arguments, words):
     assert out == ""
     assert words in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [("train", "digits"), ("evaluate", "absent.h5")])
+def test_without_a_gpu_cuda_is_refused(capsys, monkeypatch, command):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, _, err = run(capsys, *command, "--device", "cuda")
+    assert code == 2
+    assert "torch finds no GPU here; use the device cpu" in err
 
 
 def test_debug_shows_the_traceback(capsys):

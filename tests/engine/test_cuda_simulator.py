@@ -13,3 +13,8 @@ def test_cuda_kernels_in_the_simulator():
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout and "skipped" not in done.stdout, done.stdout
+
+
+def test_numba_cuda_is_imported_only_with_a_tensor_on_a_gpu():
+    code = "import spsnn, sys; sys.exit('numba.cuda' in sys.modules or 'spsnn.autograd.cuda' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
