@@ -20,7 +20,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.lif import flow, next_crossing
+from spsnn.kernels.cpu.lif import earliest_crossing, flow, next_crossing
 
 SPIKE = -1  # in the place of a synapse in the log
 
@@ -105,7 +105,7 @@ def _simulate_one(
     width = 1
     while width < len(v):
         width *= 2
-    crossing = np.full(2 * width, math.inf)
+    crossing, exact = np.full(2 * width, math.inf), np.zeros(len(v), np.bool_)
     at = np.zeros(len(v))  # time of v and i
     v[:] = 0
     i[:] = 0
@@ -128,6 +128,11 @@ def _simulate_one(
             return -1, 0
         if spike <= arrival:
             now, j, k, s = spike, _least(crossing), first + n_spikes, SPIKE
+            if not exact[j]:
+                exact[j] = True
+                due = at[j] + next_crossing(v[j], i[j], tau_mem[j], tau_syn[j], threshold[j])
+                _put(crossing, j, due if due <= t_end else math.inf)
+                continue
             i[j] *= math.exp(-(now - at[j]) / tau_syn[j])
             v[j] = v_reset[j]
             integral[j] -= tau_mem[j] * (threshold[j] - v_reset[j])
@@ -153,7 +158,8 @@ def _simulate_one(
         if keep:
             log_synapse[n_events], log_spike[n_events], log_v[n_events], log_i[n_events] = s, k, v[j], i[j]
         n_events += 1
-        due = now + next_crossing(v[j], i[j], tau_mem[j], tau_syn[j], threshold[j])
+        exact[j] = False
+        due = now + earliest_crossing(v[j], i[j], tau_mem[j], threshold[j])
         if due > t_end:
             due = math.inf
         if due != crossing[width + j]:

@@ -20,8 +20,8 @@ def simulate_adjoint(
         a spike at t:          dL/dv_reset += dL/dV+,   dL/dV- = (Vdot+ dL/dV+ - dL/dt) / Vdot-,
                                dL/dthreshold -= dL/dV-
 
-    with ``tau_mem Vdot- = I - threshold``, kept above ``min_slope * threshold`` (at a grazing crossing the true gradient
-    diverges), and ``tau_mem Vdot+ = I - v_reset``.  The integral of V is a function of arrivals, spikes and the final
+    with ``tau_mem Vdot- = I - threshold``, kept above ``min_slope * threshold`` (the true gradient diverges at a grazing
+    crossing), and ``tau_mem Vdot+ = I - v_reset``.  The integral of V is a function of arrivals, spikes and the final
     state (see `simulate`): it adds constants to the above.
 
     Samples are summed in chunks; the caller adds the chunks in order, so that the result does not depend on thread

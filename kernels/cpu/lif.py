@@ -41,19 +41,28 @@ def flow_slopes(h, tau_mem, tau_syn, a, b, c):
 
 
 @njit(cache=True, error_model="numpy")
+def earliest_crossing(v, i, tau_mem, threshold):
+    """Cheap lower bound of `next_crossing`: I only decays, so that V rises no faster than at first."""
+    if v >= threshold:
+        return 0.0
+    if i <= threshold:
+        return math.inf
+    return (threshold - v) * tau_mem / (i - v)
+
+
+@njit(cache=True, error_model="numpy")
 def next_crossing(v, i, tau_mem, tau_syn, threshold):
     """Time in ms until V reaches ``threshold`` (> 0) from potential ``v`` and current ``i``; infinite if it never does.
 
     V rises only while I > V, and a positive I only falls: without ``i > threshold`` there is no crossing.  V' = 0 where
     ``expm1(r s) = r tau_syn (i - v) / i`` with ``r = 1 / tau_mem - 1 / tau_syn``, so V has at most one maximum, whose
     height is the current there; without one, V rises to 0 from below.  Up to the maximum ``tau_mem V'' = -I / tau_syn -
-    V' < 0``: V is concave, Newton's method from the left stays left of the crossing and cannot skip it.  Rounding and
-    a slope of zero are caught by bisection between the last points below and above.
+    V' < 0``, so V rises from below the threshold to above it: there is exactly one crossing, found by Halley's method
+    between the last points below and above, with bisection where a step leaves them.
     """
-    if v >= threshold:
-        return 0.0
-    if i <= threshold:
-        return math.inf
+    s = earliest_crossing(v, i, tau_mem, threshold)
+    if s == 0 or s == math.inf:
+        return s
     u = (i - v) / i
     z = (tau_syn / tau_mem - 1) * u
     if z <= -1:
@@ -62,7 +71,6 @@ def next_crossing(v, i, tau_mem, tau_syn, threshold):
     if i * math.exp(-high / tau_syn) < threshold:
         return math.inf
     low = 0.0
-    s = (threshold - v) * tau_mem / (i - v)
     for _ in range(200):
         if not low < s < high:
             s = 0.5 * (low + high)
@@ -72,7 +80,8 @@ def next_crossing(v, i, tau_mem, tau_syn, threshold):
             low = s
         else:
             high = s
-        step = (threshold - value) * tau_mem / (c * i - value)
+        slope, bend = c * i - value, (1 + tau_mem / tau_syn) * c * i - value  # tau_mem V', -tau_mem^2 V''
+        step = (threshold - value) * tau_mem * slope / (slope * slope - 0.5 * (threshold - value) * bend)
         if abs(step) <= PRECISION * s or high - low <= PRECISION * s:
             break
         s += step

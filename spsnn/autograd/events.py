@@ -102,8 +102,8 @@ def _run(given, keep_log):
             return result
         if capacity == limit:
             raise CapacityError(
-                f"a sample has more than {limit} events (spikes and arrivals), all that {n_samples} samples at once may "
-                "have; lower weights if activity runs away, else shorten the window or take smaller batches"
+                f"a sample has more than {limit} events (spikes and arrivals), all that {n_samples} samples at once "
+                "may have; lower weights if activity runs away, else shorten the window or take smaller batches"
             )
         capacity = min(2 * capacity, limit)
 
