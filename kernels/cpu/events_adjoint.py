@@ -21,8 +21,8 @@ def simulate_adjoint(
                                dL/dthreshold -= dL/dV-
 
     with ``tau_mem Vdot- = I - threshold`` and ``tau_mem Vdot+ = I - v_reset``.  The former is kept above ``min_slope *
-    threshold``: the true gradient diverges where a crossing grazes.  The integral of V is a function of arrivals, spikes
-    and the final state (see `simulate`): it adds constants to the above.
+    threshold``: the true gradient diverges where a crossing grazes.  The integral of V is a function of the arrivals,
+    the spikes and the final state (see `simulate`): it adds constants to the above.
 
     Samples are summed in chunks; the caller adds the chunks in order, so that the result does not depend on thread
     timing.  Writes ``grad_inputs [E]``; adds to ``grad_weight``, ``grad_delay [chunks, S]`` and
