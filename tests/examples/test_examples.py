@@ -25,6 +25,12 @@ def test_yinyang(tmp_path):
     assert names == {"yinyang.h5", "yinyang_layout.json", "yinyang_coordinates.png"}
 
 
+def test_yinyang_events(tmp_path):
+    out = run("yinyang_events.py", "--epochs", "3", cwd=tmp_path)
+    assert "466 parameters, test accuracy 0." in out
+    assert float(out.rsplit("decided after ", 1)[1].split()[0]) < 60
+
+
 def test_snntorch_synapse(tmp_path):
     pytest.importorskip("snntorch")
     out = run("snntorch_synapse.py", "--epochs", "3", cwd=tmp_path)
