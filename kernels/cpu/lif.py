@@ -60,9 +60,10 @@ def next_crossing(v, i, tau_mem, tau_syn, threshold):
     V' < 0``, so V rises from below the threshold to above it: there is exactly one crossing, found by Halley's method
     between the last points below and above, with bisection where a step leaves them.
     """
-    s = earliest_crossing(v, i, tau_mem, threshold)
-    if s == 0 or s == math.inf:
-        return s
+    if v >= threshold:
+        return 0.0
+    if i <= threshold:
+        return math.inf
     u = (i - v) / i
     z = (tau_syn / tau_mem - 1) * u
     if z <= -1:
@@ -70,19 +71,21 @@ def next_crossing(v, i, tau_mem, tau_syn, threshold):
     high = tau_syn * u * (math.log1p(z) / z if z != 0 else 1.0)
     if i * math.exp(-high / tau_syn) < threshold:
         return math.inf
-    low = 0.0
+    s = low = 0.0
+    value, current = v, i
     for _ in range(200):
+        slope, bend = current - value, (1 + tau_mem / tau_syn) * current - value  # tau_mem V', -tau_mem^2 V''
+        missing = threshold - value
+        step = missing * tau_mem * slope / (slope * slope - 0.5 * missing * bend)
+        if abs(step) <= PRECISION * s or high - low <= PRECISION * s:
+            break
+        s += step
         if not low < s < high:
             s = 0.5 * (low + high)
         a, b, c = flow(s, tau_mem, tau_syn)
-        value = a * v + b * i
+        value, current = a * v + b * i, c * i
         if value < threshold:
             low = s
         else:
             high = s
-        slope, bend = c * i - value, (1 + tau_mem / tau_syn) * c * i - value  # tau_mem V', -tau_mem^2 V''
-        step = (threshold - value) * tau_mem * slope / (slope * slope - 0.5 * (threshold - value) * bend)
-        if abs(step) <= PRECISION * s or high - low <= PRECISION * s:
-            break
-        s += step
     return s
