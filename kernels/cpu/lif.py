@@ -56,9 +56,9 @@ def next_crossing(v, i, tau_mem, tau_syn, threshold):
 
     V rises only while I > V, and a positive I only falls: without ``i > threshold`` there is no crossing.  V' = 0 where
     ``expm1(r s) = r tau_syn (i - v) / i`` with ``r = 1 / tau_mem - 1 / tau_syn``, so V has at most one maximum, whose
-    height is the current there; without one, V rises to 0 from below.  Up to the maximum ``tau_mem V'' = -I / tau_syn -
-    V' < 0``, so V rises from below the threshold to above it: there is exactly one crossing, found by Halley's method
-    between the last points below and above, with bisection where a step leaves them.
+    height is the current there; without one, V rises to 0 from below.  Up to the maximum V rises, so there is exactly
+    one crossing: found by Halley's method between the last points below and above, with bisection where a step leaves
+    them.
     """
     if v >= threshold:
         return 0.0

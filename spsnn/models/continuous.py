@@ -89,9 +89,9 @@ def run_continuous(model, batch):
     )
     passed, first = [], None
     for k, neuron in enumerate(populations):
-        low, high = start[k + 1] - start[1], start[k + 2] - start[1]
         if not neuron.spiking:
             continue
+        low, high = start[k + 1] - start[1], start[k + 2] - start[1]
         mine = (unit >= low) & (unit < high)
         key = sample[mine] * (high - low) + unit[mine] - low
         passed.append(_by_neuron(times[mine].detach().numpy(), key.numpy(), len(batch), high - low))

@@ -45,9 +45,9 @@ def measure_rates(model, events, batch_size=256):
     with torch.no_grad():
         for start in range(0, len(events), batch_size):
             batch = events[start : start + batch_size]
-            totals[0] += np.bincount(batch.units, minlength=model.sizes[0])
             for k, s in enumerate(model(batch).spikes, 1):
                 totals[k] += s.counts().sum(0)
+            totals[0] += np.bincount(batch.units, minlength=model.sizes[0])
     return [t / len(events) for t in totals]
 
 
