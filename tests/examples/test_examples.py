@@ -28,7 +28,7 @@ def test_yinyang(tmp_path):
 def test_yinyang_events(tmp_path):
     out = run("yinyang_events.py", "--epochs", "3", cwd=tmp_path)
     assert "466 parameters, test accuracy 0." in out
-    assert float(out.rsplit("decided after ", 1)[1].split()[0]) < 60
+    assert float(out.rsplit(" ", 1)[1]) > 0.8
 
 
 def test_snntorch_synapse(tmp_path):
