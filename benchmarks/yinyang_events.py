@@ -93,10 +93,10 @@ def main():
     rows.sort(key=lambda r: (list(DELAYS).index(r["delays"]), r["seed"]))
     text = (
         "5 -> 45 LIF -> 3 leaky integrators (tau_mem 20 ms, tau_syn 5 ms), one spike per input, read out by the mean "
-        f"potential, exact gradients, {args.epochs} epochs of 5,000 samples in batches of 50. One recipe for all, chosen "
-        "with the spatial network on the validation set. All networks start from the same delays (none: zero). The "
-        "epoch is the best on the 1,000 validation samples; the 1,000 test samples are read once, at that epoch. s/epoch "
-        "is the training time on one core."
+        f"potential, exact gradients, {args.epochs} epochs of 5,000 samples in batches of 50. One recipe for all, "
+        "chosen with the spatial network on the validation set. All networks start from the same delays (none: zero). "
+        "The epoch is the best on the 1,000 validation samples; the 1,000 test samples are read once, at that epoch. "
+        "s/epoch is the training time on one core."
     )
     title = "Yin-Yang in continuous time"
     common.write("yinyang_events", title, text, {"Summary": summary(rows), "Runs": rows})
