@@ -67,7 +67,7 @@ def test_first_spike_in_closed_form():
     assert single(5.0, 3.0, tau_mem=9.0, tau_syn=9.0)[0].item() == pytest.approx(3 + 9 * s, rel=1e-13)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(
     v=st.one_of(st.floats(-50, 0.999), st.just(0.0)),
     i=st.floats(0.5, 60),
