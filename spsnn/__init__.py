@@ -55,6 +55,7 @@ __all__ = [
     "evaluate",
     "fit",
     "from_graph",
+    "functional",
     "hwmap",
     "load",
     "pictures",
@@ -65,6 +66,6 @@ __all__ = [
 
 def __getattr__(name):
     # Rooms with heavy or optional dependencies are opened when first used.
-    if name in ("datasets", "hwmap", "pictures"):
+    if name in ("datasets", "functional", "hwmap", "pictures"):
         return importlib.import_module(f"spsnn.{name}")
     raise AttributeError(f"module 'spsnn' has no attribute {name!r}")

@@ -20,8 +20,9 @@ def sample_trains(model, events, sample):
     trains = [("input", batch.times, batch.units, batch.n_units)]
     names = [name for name, neuron in model.populations() if neuron is not None and neuron.spiking]
     for name, spikes in zip(names, output.spikes, strict=True):
-        units = np.repeat(np.arange(spikes.shape[2]), spikes.counts()[0])
-        trains.append((name, spikes.steps * model.grid.dt, units, spikes.shape[2]))
+        counts = spikes.counts()[0]
+        times = spikes.times if model.settings.engine == "event" else spikes.steps * model.grid.dt
+        trains.append((name, times, np.repeat(np.arange(len(counts)), counts), len(counts)))
     return trains, output.logits[0].numpy()
 
 
@@ -58,10 +59,9 @@ def model_section(name, model, data, history, metrics):
         ("layers", " - ".join(str(n) for n in model.sizes)),
         ("space", f"{model.space.dim}-D, {model.space.metric.upper()}" if len(model.points) else "none"),
     ]
-    text = (
-        f"{len(data)} test samples of `{data.name}`, {data.n_classes} classes. "
-        f"Step {model.grid.dt:g} ms, delays `{model.grid.delays}`, gradient `{model.grid.estimator}`."
-    )
+    grid = f"Step {model.grid.dt:g} ms, delays `{model.grid.delays}`"
+    time = "Continuous time" if model.settings.engine == "event" else grid
+    text = f"{len(data)} test samples of `{data.name}`, {data.n_classes} classes. {time}, gradient `{model.estimator}`."
     return pictures.Section(f"{name}: training", text, table, tuple(figures))
 
 

@@ -9,6 +9,7 @@ from spsnn.errors import ConfigError
 from spsnn.space.euclidean import INITIALISERS
 
 DELAYS = ("spatial", "free", "axonal", "none")
+ENGINES = ("grid", "event")
 READOUTS = ("spike_count", "first_spike", "max_membrane", "mean_membrane")
 
 
@@ -20,6 +21,8 @@ class ModelConfig:
         delay: ``spatial``, or a baseline: ``free`` (per synapse), ``axonal``, ``none``.  The baselines start from the
             distances of the same random points, so that initial delays are matched.
         recurrent: give hidden populations recurrent synapses.
+        engine: ``grid``, or ``event``: continuous time with exact gradients, for LIF neurons without refractory period
+            and the readouts ``first_spike`` and ``mean_membrane``.
         self_connections: keep the diagonal of the recurrent weights.
         readout: ``spike_count``, ``first_spike``, ``max_membrane`` or ``mean_membrane``, see `read_out`.
         readout_scale: factor of the logits, per ms for ``first_spike``.
@@ -38,6 +41,7 @@ class ModelConfig:
     """
 
     delay: str = "spatial"
+    engine: str = "grid"
     recurrent: bool = False
     self_connections: bool = True
     readout: str = "max_membrane"
@@ -55,7 +59,9 @@ class ModelConfig:
     seed: int = 0
 
     def __post_init__(self):
-        for name, known in (("delay", DELAYS), ("readout", READOUTS), ("position_init", INITIALISERS)):
+        for name, known in (
+            ("delay", DELAYS), ("engine", ENGINES), ("readout", READOUTS), ("position_init", INITIALISERS),
+        ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         whole(self, "seed")

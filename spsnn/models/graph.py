@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.models.spsnn import SpSNN
@@ -45,9 +44,10 @@ def measure_rates(model, events, batch_size=256):
     totals = [np.zeros(n) for n in model.sizes]
     with torch.no_grad():
         for start in range(0, len(events), batch_size):
-            spikes = Spikes.from_batch(events[start : start + batch_size], model.grid.dt)
-            for k, s in enumerate([spikes, *model(spikes).spikes]):
+            batch = events[start : start + batch_size]
+            for k, s in enumerate(model(batch).spikes, 1):
                 totals[k] += torch.as_tensor(s.counts().sum(0)).cpu().numpy()
+            totals[0] += np.bincount(batch.units, minlength=model.sizes[0])
     return [t / len(events) for t in totals]
 
 

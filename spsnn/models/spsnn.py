@@ -11,6 +11,7 @@ from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
+from spsnn.models.continuous import check_event_engine, run_continuous
 from spsnn.models.readouts import read_out
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
@@ -23,7 +24,7 @@ class Output:
 
     Attributes:
         logits: ``[B, C]``.
-        spikes: `Spikes` of every spiking population after the input.
+        spikes: `Spikes` (on the event engine `SpikeTimes`) of every spiking population after the input.
         first_spike: ``[B, C]`` in ms with the ``first_spike`` readout, else None.
     """
 
@@ -33,7 +34,8 @@ class Output:
 
     def spikes_per_neuron(self):
         """Mean number of spikes per hidden or output neuron and sample."""
-        return sum(s.counts().sum() for s in self.spikes) / max(sum(s.shape[0] * s.shape[2] for s in self.spikes), 1)
+        counts = [s.counts() for s in self.spikes]
+        return sum(c.sum() for c in counts) / max(sum(c.size for c in counts), 1)
 
 
 class SpSNN(nn.Module):
@@ -44,7 +46,8 @@ class SpSNN(nn.Module):
         space: where the neurons live; by default the plane.
         neuron: neuron model of the hidden populations.
         output: neuron model of the output; by default a leaky integrator for membrane readouts, else ``neuron``.
-        grid: step, delay handling and gradient estimator.
+        grid: step, delay handling and gradient estimator; with ``engine="event"`` the step is that of chips alone, and
+            ``min_slope`` the only other field in use.
         settings: the fields of `ModelConfig`, e.g. ``delay="free"``.
 
     Raises:
@@ -70,7 +73,9 @@ class SpSNN(nn.Module):
             output = LeakyIntegrator(neuron.tau_mem, neuron.tau_syn) if membrane else neuron
         if output.spiking == membrane:
             raise ConfigError(f"readout {s.readout!r} needs a {'leaky integrator' if membrane else 'spiking'} output")
-        if s.readout == "spike_count" and grid.estimator == "eventprop":
+        if s.engine == "event":
+            check_event_engine(s, neuron, output)
+        elif s.readout == "spike_count" and grid.estimator == "eventprop":
             raise ConfigError("EventProp has no gradient for a number of spikes; use first_spike or a membrane readout")
         if not neuron.spiking:
             raise ConfigError("hidden neurons must spike; use LIF, AdaptiveLIF or AdEx")
@@ -127,11 +132,13 @@ class SpSNN(nn.Module):
         return [("input", None), *hidden, ("output", self.output)]
 
     def forward(self, batch):
-        """Run a `SpikeBatch` (or `Spikes`) of ``sizes[0]`` units through the network.
+        """Run a `SpikeBatch` (on the grid also `Spikes`) of ``sizes[0]`` units through the network.
 
         Raises:
             ConfigError: if the batch has another number of units.
         """
+        if self.settings.engine == "event":
+            return Output(*run_continuous(self, batch))
         spikes = batch if isinstance(batch, Spikes) else Spikes.from_batch(batch, self.grid.dt)
         if spikes.shape[2] != self.sizes[0]:
             raise ConfigError(f"the model takes {self.sizes[0]} input units, the data has {spikes.shape[2]}")
@@ -150,6 +157,11 @@ class SpSNN(nn.Module):
         s = self.settings
         logits, first = read_out(s.readout, spikes, potential, self.grid.dt, s.readout_scale, self.grid.estimator)
         return Output(logits, passed, first)
+
+    @property
+    def estimator(self):
+        """Gradient estimator; the event engine is always exact."""
+        return "eventprop" if self.settings.engine == "event" else self.grid.estimator
 
     def synapses(self):
         """``(pre name, post name, synapse)`` of all projections, feed-forward first."""

@@ -120,7 +120,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
             batch = augment(batch, run.rng)
         labels = torch.from_numpy(batch.labels).to(model.device)
         output = model(batch)
-        value = loss(output, labels, config, batch.duration, model.grid.estimator)
+        value = loss(output, labels, config, batch.duration, model.estimator)
         where = f"epoch {epoch}, batch {done}"
         if not torch.isfinite(value):
             raise TrainingError(f"the loss is {value.item()} at {where}; lower lr or set clip_norm")

@@ -25,6 +25,12 @@ def test_yinyang(tmp_path):
     assert names == {"yinyang.h5", "yinyang_layout.json", "yinyang_coordinates.png"}
 
 
+def test_yinyang_events(tmp_path):
+    out = run("yinyang_events.py", "--epochs", "3", cwd=tmp_path)
+    assert "466 parameters, test accuracy 0." in out
+    assert float(out.rsplit(" ", 1)[1]) > 0.8
+
+
 @pytest.mark.parametrize("neuron", ["leaky", "synaptic", "alpha"])
 def test_snntorch_synapse(tmp_path, neuron):
     pytest.importorskip("snntorch")
