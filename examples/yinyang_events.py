@@ -21,8 +21,9 @@ model = spsnn.SpSNN(
     spsnn.LIF(tau_mem=20.0, tau_syn=5.0),
     grid=spsnn.Grid(min_slope=0.1),
     engine="event",
-    readout="mean_membrane",
-    readout_scale=40.0,
+    readout="first_spike",
+    readout_scale=10.0,
+    silent_pull=10.0,
     weight_mean=2.0,
     weight_gain=2.0,
 )

@@ -26,6 +26,8 @@ class ModelConfig:
         self_connections: keep the diagonal of the recurrent weights.
         readout: ``spike_count``, ``first_spike``, ``max_membrane`` or ``mean_membrane``, see `read_out`.
         readout_scale: factor of the logits, per ms for ``first_spike``.
+        silent_pull: on the event engine with ``first_spike``, gradient in ms of the time of an output neuron that is
+            silent in a sample to minus its mean potential, in place of none: it pulls the neuron back to the threshold.
         alpha: ms of delay per unit of distance.
         learn_alpha: train log(alpha), one per projection.
         d_min: shortest delay in ms.
@@ -46,6 +48,7 @@ class ModelConfig:
     self_connections: bool = True
     readout: str = "max_membrane"
     readout_scale: float = 1.0
+    silent_pull: float = 0.0
     alpha: float = 1.0
     learn_alpha: bool = False
     d_min: float = 0.0
@@ -66,4 +69,9 @@ class ModelConfig:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         whole(self, "seed")
         positive(self, "readout_scale", "alpha", "position_scale")
-        not_negative(self, "weight_gain", "recurrent_gain", "d_min", "seed")
+        not_negative(self, "weight_gain", "recurrent_gain", "d_min", "seed", "silent_pull")
+        if self.silent_pull and (self.engine, self.readout) != ("event", "first_spike"):
+            raise ConfigError(
+                f"silent_pull needs engine='event' and readout='first_spike', got engine={self.engine!r} and "
+                f"readout={self.readout!r}; set it to 0"
+            )

@@ -54,7 +54,8 @@ def run_continuous(model, batch):
     Returns:
         ``(logits [B, C], [SpikeTimes of every spiking population after the input], first spikes [B, C] or None)``:
 
-            first_spike     -readout_scale * time of the first spike; of a silent neuron, the window's length
+            first_spike     -readout_scale * time of the first spike; of a silent neuron, the window's length, whose
+                            gradient is that of ``-silent_pull * mean V``
             mean_membrane    readout_scale * integral of V over the window / its length
 
     Raises:
@@ -98,6 +99,9 @@ def run_continuous(model, batch):
         if k == len(populations) - 1:
             shape = len(batch), model.sizes[-1]
             first = nth_spike(times[mine], key, shape[0] * shape[1], silent=batch.duration).reshape(shape)
+            mean = integral[:, -shape[1] :] / batch.duration
+            pull = model.settings.silent_pull * (mean - mean.detach())  # zero, with a gradient
+            first = torch.where(first == batch.duration, first - pull, first)
     scale = model.settings.readout_scale
     if first is not None:
         return -scale * first, passed, first

@@ -180,3 +180,32 @@ def test_min_slope_bounds_the_gradient():
         model(batch()).logits.sum().backward()
         grads.append(float(model.feedforward[0].weight.grad.norm()))
     assert grads[1] < grads[0]
+
+
+def test_silent_pull_reaches_silent_outputs_alone():
+    """dL/d(times) = c gives a silent output neuron the gradient ``-silent_pull c d(mean V)``; times stay the same."""
+    kinds = {}
+    for pull in (0.0, 4.0):
+        model = spsnn.SpSNN([3, 6, 2], engine="event", readout="first_spike", weight_mean=3.0, silent_pull=pull, seed=1)
+        with torch.no_grad():
+            model.feedforward[1].weight[:, 1] *= 0.02  # output 1 stays silent
+        rng = np.random.default_rng(0)
+        batch = spsnn.SpikeBatch.from_samples([(rng.uniform(0, 20, 9), rng.integers(0, 3, 9))], 3, 60.0)
+        output = model(batch)
+        assert output.first_spike[0, 0] < 60 and output.first_spike[0, 1] == 60
+        (grad,) = torch.autograd.grad(output.first_spike[0, 1], model.feedforward[1].weight, retain_graph=True)
+        kinds[pull] = output.first_spike.detach(), grad
+    assert torch.equal(kinds[0.0][0], kinds[4.0][0])
+    assert torch.equal(kinds[0.0][1], torch.zeros(6, 2))
+    # The mean potential is linear in the weights: mean V = sum_k w_k g_k, and the gradient is -4 g.
+    assert (kinds[4.0][1][:, 0] == 0).all() and (kinds[4.0][1][:, 1] < 0).any()
+    mean = -(kinds[4.0][1] * model.feedforward[1].weight)[:, 1].sum() / 4
+    with torch.no_grad():
+        reader = spsnn.SpSNN([3, 6, 2], engine="event", readout="mean_membrane", weight_mean=3.0, seed=1)
+        reader.load_state_dict(model.state_dict())
+        assert torch.isclose(reader(batch).logits[0, 1], mean, rtol=1e-4)
+
+
+def test_silent_pull_elsewhere_is_refused():
+    with pytest.raises(spsnn.ConfigError, match="silent_pull needs"):
+        spsnn.SpSNN([3, 2], readout="first_spike", silent_pull=1.0)
