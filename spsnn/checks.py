@@ -26,6 +26,18 @@ def not_negative(settings, *names):
     _each(settings, names, lambda v: v >= 0, "not be negative")
 
 
+def finite(settings, *names):
+    """Each named field must be a finite number.
+
+    Raises:
+        ConfigError: names the field and its value.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ConfigError(f"{name} must be a finite number, got {value!r}")
+
+
 def whole(settings, *names):
     """Each named field must be an integer.
 

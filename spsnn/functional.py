@@ -13,7 +13,7 @@ appears or vanishes.
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -88,7 +88,14 @@ def nth_spike(spike_times, spike_units, n_neurons, n=0, silent=math.inf):
 
     Returns:
         ``[J]`` in ms.
+
+    Raises:
+        ConfigError: on an ``n`` that is not a whole number of at least 0, or too small an ``n_neurons``.
     """
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+        raise ConfigError(f"n must be a whole number from 0, the first spike, got {n!r}")
+    if len(spike_units) and int(spike_units.max()) >= n_neurons:
+        raise ConfigError(f"n_neurons must exceed every unit, got {n_neurons} and unit {int(spike_units.max())}")
     order = torch.argsort(spike_units, stable=True)
     counts = torch.bincount(spike_units, minlength=n_neurons)
     some = counts > n

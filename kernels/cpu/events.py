@@ -159,7 +159,7 @@ def _simulate_one(
         n_events += 1
         exact[j] = False
         due = now + earliest_crossing(v[j], i[j], tau_mem[j], threshold[j])
-        if due > t_end:
+        if not due <= t_end:  # also where overflow left no number
             due = math.inf
         if due != crossing[width + j]:
             _put(crossing, j, due)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.cuda_projection import THREADS, Projection, blocks, flat, launch, on_device
 from spsnn.autograd.device import DeviceSpikes
 from spsnn.autograd.projection import check_synapses
-from spsnn.kernels.cpu.population import HELD
+from spsnn.autograd.spikes import active_positions
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.kernels.cuda import population as kernels
 from spsnn.kernels.cuda.projection import PARTS
@@ -54,7 +55,7 @@ class _Population(torch.autograd.Function):
         call.tape = constants, z, potential, current, adaptation
         shape = n_samples, n_steps, n
         if neuron.spiking:
-            active = _active(z, potential, grid, neuron).view(shape) if call.learning else None
+            active = active_positions(z, potential - neuron.threshold, grid).view(shape) if call.learning else None
             call.own = DeviceSpikes.marked(z.view(shape), active)
         ctx.call = call
         ctx.save_for_backward(*tensors)
@@ -62,6 +63,7 @@ class _Population(torch.autograd.Function):
         return z.view(shape), potential.view(shape) if call.keep_potential else like.new_empty(0)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_z, grad_v):
         ctx.saved_tensors  # noqa: B018  torch refuses here if a weight or coordinate has changed since
         call, neuron, grid = ctx.call, ctx.call.neuron, ctx.call.grid
@@ -145,6 +147,7 @@ class _Delayed(torch.autograd.Function):
         return out.view(n_samples, n_steps, -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         ctx.saved_tensors  # noqa: B018  as above
         padded = torch.nn.functional.pad(grad, (0, 0, 1, 1))
@@ -165,13 +168,3 @@ def delayed_current(spikes, weight, delay, dt):
 
 def _none(like):
     return torch.empty(0, dtype=torch.int32, device=like.device)
-
-
-def _active(z, potential, grid, neuron):
-    """Where the derivative of a spike is not zero."""
-    if grid.estimator == "eventprop":
-        return z
-    if grid.surrogate in ("superspike", "arctan"):
-        return potential != HELD
-    reach = (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope
-    return (potential - neuron.threshold).abs() < reach

@@ -56,7 +56,9 @@ def as_array(tensor):
 
 
 def launch(kernel, grid, threads, shared, *args):
-    """Launch a kernel on torch's current stream with ``shared`` bytes of shared memory."""
+    """Launch a kernel on torch's current stream with ``shared`` bytes of shared memory; an empty grid is no launch."""
+    if 0 in np.atleast_1d(grid):
+        return
     stream = 0 if SIMULATED else cuda.external_stream(torch.cuda.current_stream().cuda_stream)
     kernel[grid, threads, stream, shared](*(as_array(a) if torch.is_tensor(a) else a for a in args))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
-from spsnn.autograd.spikes import Spikes
+from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.autograd.synapse import delayed_current, pull_back_current
 from spsnn.kernels.cpu.custom import kernels
 from spsnn.kernels.cpu.delays import all_lags
@@ -38,6 +39,7 @@ class _Neurons(torch.autograd.Function):
         return torch.from_numpy(spikes), torch.from_numpy(u)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, *grads):
         x, spikes, _, states = ctx.tape
         grid = ctx.grid
@@ -73,12 +75,5 @@ def run_custom(neuron, inputs, grid, recurrent, keep_potential):
     weight, delay = recurrent or (None, None)
     z, u = _Neurons.apply(neuron, grid, x, delay, weight, *delay_tensors(delay))
     raw = z.detach().numpy()
-    active = group_marked(_reached(u.detach().numpy(), grid)) if z.requires_grad else (None, None)
+    active = group_marked(active_positions(raw, u.detach().numpy(), grid)) if z.requires_grad else (None, None)
     return Spikes(*group_marked(raw), raw.shape, z, *active), u if keep_potential else u.new_empty(0)
-
-
-def _reached(u, grid):
-    """Where the surrogate derivative is not zero."""
-    if grid.surrogate in ("superspike", "arctan"):
-        return np.ones(u.shape, bool)
-    return np.abs(u) < (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope

@@ -50,18 +50,23 @@ class Distances:
         Raises:
             ConfigError: on coordinates or an alpha that are not finite, or spaces of different dimension.
         """
-        if self.pre.ndim != 2 or self.post.ndim != 2 or self.pre.shape[1] != self.post.shape[1]:
+        if self.pre.ndim != 2 or self.post.ndim != 2 or not self.pre.shape[1] == self.post.shape[1] > 0:
             raise ConfigError(
                 f"coordinates must be [N, D] of one dimension D, got {tuple(self.pre.shape)} and "
                 f"{tuple(self.post.shape)}"
             )
+        if not torch.is_tensor(self.alpha) or self.alpha.ndim:
+            raise ConfigError(f"alpha must be a tensor without dimensions, got {self.alpha!r}")
         for name, value in (("coordinates", self.pre), ("coordinates", self.post), ("alpha", self.alpha)):
             if not torch.isfinite(value).all():
                 raise ConfigError(f"{name} must be finite; lower the learning rate or clip gradients")
-        if not (float(self.alpha.detach()) > 0 and self.d_min >= 0 and self.eps > 0):
+        if self.metric not in ("l2", "l1"):
+            raise ConfigError(f"metric must be l2 or l1, got {self.metric!r}")
+        alpha = float(self.alpha.detach())
+        if not (alpha > 0 and self.d_min >= 0 and self.eps > 0 and self.max_delay >= self.d_min):
             raise ConfigError(
-                f"must have alpha > 0, d_min >= 0 and eps > 0, got {float(self.alpha.detach())}, {self.d_min}, "
-                f"{self.eps}"
+                f"must have alpha > 0, d_min >= 0, eps > 0 and max_delay >= d_min, got {alpha}, {self.d_min}, "
+                f"{self.eps} and {self.max_delay}"
             )
 
     def count_beyond(self, bound, mask):

@@ -84,7 +84,7 @@ class _Events(torch.autograd.Function):
 
 
 def _run(given, keep_log):
-    """Results of `simulate` in buffers that are doubled until they suffice."""
+    """Results of `simulate` in buffers that grow fourfold until they suffice."""
     offsets, _, units, indptr, post, _, _, neurons, _ = given
     n_samples, n = len(offsets) - 1, neurons.shape[1]
     limit = MAX_EVENTS // max(n_samples, 1)
@@ -105,7 +105,7 @@ def _run(given, keep_log):
                 f"a sample has more than {limit} events (spikes and arrivals), all that {n_samples} samples at once "
                 "may have; lower weights if activity runs away, else shorten the window or take smaller batches"
             )
-        capacity = min(2 * capacity, limit)
+        capacity = min(4 * capacity, limit)
 
 
 def run_events(wiring, times, weight, delay, tau_mem, tau_syn, threshold, v_reset):
@@ -123,6 +123,6 @@ def run_events(wiring, times, weight, delay, tau_mem, tau_syn, threshold, v_rese
         and gradients for all tensors given; inside, everything is float64.
 
     Raises:
-        CapacityError: if there are more events than ``MAX_EVENTS`` per batch, e.g. in runaway activity.
+        CapacityError: if a sample has more than ``MAX_EVENTS / B`` events, e.g. in runaway activity.
     """
     return _Events.apply(wiring, times, weight, delay, tau_mem, tau_syn, threshold, v_reset)

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.custom import run_custom
 from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
-from spsnn.autograd.spikes import Spikes
+from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.adjoint import run_adjoint
 from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
-from spsnn.kernels.cpu.population import HELD, run
+from spsnn.kernels.cpu.population import run
 from spsnn.kernels.cpu.projection import tiles_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.custom import CustomNeuron
@@ -111,6 +112,7 @@ class _Population(torch.autograd.Function):
         return out_z, out_v
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_z, grad_v):
         call, neuron, grid = ctx.call, ctx.call.neuron, ctx.call.grid
         projections = _projections(call, ctx.saved_tensors)
@@ -222,15 +224,7 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape
-    active = group_marked(_active(raw, potential, grid, neuron)) if z.requires_grad else (None, None)
+    active = (
+        group_marked(active_positions(raw, potential - neuron.threshold, grid)) if z.requires_grad else (None, None)
+    )
     return Spikes(*group_marked(raw), raw.shape, z, *active), v
-
-
-def _active(spikes, potential, grid, neuron):
-    """Where the derivative of a spike is not zero."""
-    if grid.estimator == "eventprop":
-        return spikes
-    if grid.surrogate in ("superspike", "arctan"):
-        return potential != potential.dtype.type(HELD)
-    reach = (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope
-    return np.abs(potential - neuron.threshold) < reach

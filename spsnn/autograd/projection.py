@@ -58,6 +58,10 @@ def check_synapses(weight, delay, n_pre, n_post):
             f"weight and delay must both be [pre, post] with {n_pre} presynaptic and {n_post} postsynaptic neurons, "
             f"got {tuple(weight.shape)} and {tuple(delay.shape)}"
         )
+    if weight.dtype not in (torch.float32, torch.float64):
+        raise ConfigError(f"weights must be float32 or float64, got {weight.dtype}; use model.float()")
+    if not min(weight.shape):
+        raise ConfigError(f"a projection needs neurons on both sides, got weights {tuple(weight.shape)}")
     if isinstance(delay, Distances):
         delay.check()
     else:

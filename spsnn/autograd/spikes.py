@@ -9,6 +9,7 @@ import torch
 
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.grouping import group_events, group_marked
+from spsnn.kernels.cpu.population import HELD
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,12 @@ def check_dense(dense):
         raise ConfigError(f"spikes have shape [B, T, N], got {tuple(dense.shape)}")
     if not ((dense == 0) | (dense == 1)).all():
         raise ConfigError("spikes must be zeros and ones; pass real-valued signals through a spike encoding first")
+
+
+def active_positions(spikes, u, grid):
+    """Where the gradient of a spike can be non-zero, for ``u = V - threshold``; arrays or tensors of one shape."""
+    if grid.estimator == "eventprop":
+        return spikes
+    if grid.surrogate in ("superspike", "arctan"):
+        return u > HELD / 2  # everywhere, but for neurons that are held
+    return abs(u) < (1.0 if grid.surrogate == "triangular" else 0.5) / grid.slope

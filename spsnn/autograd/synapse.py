@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 import numpy as np
 import torch
+from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes
+from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
 
 
@@ -29,6 +34,7 @@ class _Delayed(torch.autograd.Function):
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad):
         source, delay, arrival = ctx.call
         weight, *rest = ctx.saved_tensors
@@ -63,8 +69,11 @@ def delayed_current(spikes, weight, delay, dt):
         ``dL/dd = w sum_k (g[a + 1] - g[a - 1]) / (2 dt)`` with ``g = dL/dx`` at the arrivals ``a``.
 
     Raises:
-        ConfigError: on shapes that do not fit, values that are not finite, or negative delays.
+        ConfigError: on shapes that do not fit, values that are not finite, negative delays, or a step that is not
+            positive.
     """
+    if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < dt < math.inf:
+        raise ConfigError(f"dt must be a positive finite number of ms, got {dt!r}")
     if on_cuda(weight):
         from spsnn.autograd import cuda
 

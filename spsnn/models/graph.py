@@ -54,6 +54,8 @@ def measure_rates(model, events, batch_size=256):
 def from_graph(model, network):
     """A model with the weights and delays of a graph, e.g. after quantisation; every delay is its own value.
 
+    It runs on the grid, since chips advance in steps; a model of the event engine takes whole steps of delay.
+
     Args:
         model: `SpSNN` that gives the neurons, grid and readout.
         network: graph with the same populations and projections.
@@ -61,7 +63,9 @@ def from_graph(model, network):
     Raises:
         ConfigError: if populations or projections differ.
     """
-    config = {**model.config(), "delay": "free", "max_delay": None}
+    config = {**model.config(), "delay": "free", "max_delay": None, "engine": "grid", "silent_pull": 0.0}
+    if model.settings.engine == "event":
+        config["grid"] |= {"delays": "round"}
     copy = SpSNN.from_config(config)
     given = {(p.pre, p.post): p for p in network.projections}
     if {(a, b) for a, b, _ in copy.synapses()} != set(given) or [p.size for p in network.populations] != model.sizes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 from numba import get_num_threads
@@ -156,8 +157,8 @@ class LocalNetwork:
             raise DataError(
                 f"drive must be one sample with a unit per neuron ({n}), got {len(drive)} samples of {drive.n_units}"
             )
-        if not np.isfinite(drive_weight):
-            raise ConfigError(f"drive_weight must be finite, got {drive_weight}")
+        if not isinstance(drive_weight, Real) or not abs(drive_weight) <= np.finfo(np.float32).max:
+            raise ConfigError(f"drive_weight must be a finite number, got {drive_weight!r}")
         n_steps = drive.n_steps(self.dt)
         steps, indices = drive.steps(self.dt), self._index[drive.units]
         order = np.lexsort((indices, steps))

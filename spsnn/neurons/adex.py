@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import expm
 
-from spsnn.checks import positive
+from spsnn.checks import finite, positive
 from spsnn.errors import ConfigError
 from spsnn.kernels.neuron import Functions
 from spsnn.neurons.custom import CustomNeuron
@@ -87,6 +87,7 @@ class AdEx(CustomNeuron):
     def __post_init__(self):
         super().__post_init__()
         positive(self, "delta_t", "tau_adapt")
+        finite(self, "v_peak", "v_reset", "a", "b")
         if not self.threshold <= self.v_peak <= self.threshold + 20 * self.delta_t:
             raise ConfigError(
                 f"v_peak must lie between the threshold {self.threshold} and threshold + 20 delta_t = "

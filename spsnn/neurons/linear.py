@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.linalg import expm
 
-from spsnn.checks import not_negative, positive
+from spsnn.checks import finite, not_negative, positive
 from spsnn.errors import ConfigError
 
 
@@ -52,6 +52,7 @@ class LIF:
     def __post_init__(self):
         positive(self, "tau_mem", "tau_syn", "threshold")
         not_negative(self, "refractory")
+        finite(self, "v_reset")
         if self.reset not in ("zero", "subtract"):
             raise ConfigError(f"reset must be 'zero' or 'subtract', got {self.reset!r}")
         if self.reset == "subtract" and self.v_reset != 0:
@@ -116,6 +117,7 @@ class AdaptiveLIF(LIF):
     def __post_init__(self):
         super().__post_init__()
         positive(self, "tau_adapt")
+        finite(self, "a", "b")
         if not self.a > -1:
             raise ConfigError(f"a must be above -1, or the resting state is unstable; got {self.a}")
 

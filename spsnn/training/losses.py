@@ -22,7 +22,10 @@ def loss(output, labels, config, duration, estimator):
     total = functional.cross_entropy(output.logits, labels, label_smoothing=config.label_smoothing)
     if config.rate_weight:
         if estimator == "eventprop":
-            raise ConfigError("EventProp has no gradient for spike rates; set rate_weight=0 or estimator='surrogate'")
+            raise ConfigError(
+                "EventProp has no gradient for spike rates; set rate_weight=0, or the grid engine and "
+                "estimator='surrogate'"
+            )
         hidden = [s.dense.sum(1).mean(0) for s in output.spikes]
         total = total + config.rate_weight * torch.cat([(r - config.rate_target).square() for r in hidden]).mean()
     if config.time_weight:

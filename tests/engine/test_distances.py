@@ -106,7 +106,11 @@ def test_no_matrix_of_delays_is_made(monkeypatch):
         ({"pre": torch.zeros(N_PRE, 3)}, "one dimension"),
         ({"pre": torch.full((N_PRE, 2), math.nan)}, "coordinates must be finite"),
         ({"alpha": torch.tensor(0.0)}, "alpha > 0"),
+        ({"alpha": torch.ones(1)}, "without dimensions"),
         ({"d_min": -1.0}, "d_min >= 0"),
+        ({"max_delay": math.nan}, "max_delay >= d_min"),
+        ({"metric": "L1"}, "metric must be"),
+        ({"pre": torch.zeros(N_PRE, 0), "post": torch.zeros(N_POST, 0)}, "one dimension"),
         ({"pre": torch.zeros(N_PRE + 1, 2)}, "presynaptic"),
     ],
 )
@@ -116,3 +120,25 @@ def test_what_the_kernels_cannot_take_is_refused(change, words):
     z = fixed(dense_spikes(np.random.default_rng(1), (1, 9, N_PRE)))
     with pytest.raises(ConfigError, match=words):
         delayed_current(z, p["w"], Distances(**(good | change)), 1.0)
+
+
+@pytest.mark.parametrize("dt", [0.0, -1.0, math.nan, "1"])
+def test_a_step_that_is_not_positive_is_refused(dt):
+    z = fixed(dense_spikes(np.random.default_rng(1), (1, 9, 3)))
+    with pytest.raises(ConfigError, match="dt must be"):
+        delayed_current(z, torch.ones(3, 2), torch.ones(3, 2), dt)
+
+
+def test_half_precision_is_refused():
+    z = fixed(dense_spikes(np.random.default_rng(1), (1, 9, 3)))
+    with pytest.raises(ConfigError, match="float32 or float64"):
+        delayed_current(z, torch.ones(3, 2, dtype=torch.float16), torch.ones(3, 2), 1.0)
+
+
+def test_second_derivatives_are_refused():
+    """A penalty on a gradient must not vanish silently."""
+    z = fixed(dense_spikes(np.random.default_rng(1), (1, 9, 3), 0.5))
+    w = torch.ones(3, 2, requires_grad=True)
+    (g,) = torch.autograd.grad(delayed_current(z, w, torch.ones(3, 2), 1.0).square().sum(), w, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        g.sum().backward()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import lambertw
 
 import spsnn
-from spsnn import CapacityError
+from spsnn import CapacityError, ConfigError
 from spsnn.autograd import events as engine
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
@@ -223,3 +223,21 @@ def test_the_grid_engine_converges_to_it():
         errors.append(np.mean([abs(x - y) for (_, x), (_, y) in zip(found, want, strict=True)]))
     assert np.polyfit(np.log(steps), np.log(errors), 1)[0] > 0.9, errors
     assert errors[-1] < 0.01
+
+
+def test_numbers_that_overflow_end_without_a_crash():
+    """Where the potential is no number any more, no crossing is found."""
+    times, _ = simulate_events(
+        torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64),
+        torch.full((3, 2), 1.7e308, dtype=torch.float64), torch.zeros(3, 2, dtype=torch.float64),
+        tau_mem=20.0, tau_syn=5.0, threshold=1e308, v_reset=0.0, t_end=10.0,
+    )  # fmt: skip
+    assert torch.isfinite(times).all()
+
+
+@pytest.mark.parametrize(
+    ("n", "n_neurons", "words"), [(-1, 3, "whole number"), (1.5, 3, "whole number"), (0, 2, "exceed")]
+)
+def test_nth_spike_refuses_what_it_cannot_find(n, n_neurons, words):
+    with pytest.raises(ConfigError, match=words):
+        nth_spike(torch.tensor([1.0, 2.0]), torch.tensor([0, 2]), n_neurons, n)

@@ -167,5 +167,5 @@ def test_wrong_calls():
             net.synapses(units)
     with pytest.raises(DataError, match="a unit per neuron"):
         net.simulate(poisson(n=N + 1))
-    with pytest.raises(ConfigError, match="drive_weight must be finite"):
+    with pytest.raises(ConfigError, match="drive_weight must be a finite number"):
         net.simulate(poisson(), float("nan"))
