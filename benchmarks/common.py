@@ -23,6 +23,19 @@ def median_seconds(call, repeats=5, budget=float("inf")):
     return statistics.median(times)
 
 
+def least_seconds(calls, repeats=15):
+    """Least wall time of each of ``calls``, which take turns: on a shared machine what the code itself costs."""
+    for call in calls:
+        call()
+    times = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, found in zip(calls, times, strict=True):
+            start = time.perf_counter()
+            call()
+            found.append(time.perf_counter() - start)
+    return [min(found) for found in times]
+
+
 def peak_memory_mb():
     """Largest resident memory of this process so far in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
