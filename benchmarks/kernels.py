@@ -142,6 +142,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=25)
     repeats = parser.parse_args().repeats
+    spsnn.keep_freed_memory()
     least = floor()
     rows = [projection(w, s, m, repeats) for w in WORKLOADS for s in ("computed", "stored") for m in ("round", "exact")]
     for r in rows:

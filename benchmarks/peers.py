@@ -85,6 +85,7 @@ def run(row, threads, workload, folder):
     out = folder / "result.npz"
     command = [python, __file__, "--only", row.adapter, row.package, str(threads), workload, out]
     env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), str(threads))
+    env |= {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**30)}  # freed memory stays with every process
     log = folder / "log.txt"
     with log.open("w") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=stream, env=env, start_new_session=True)

@@ -60,6 +60,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     repeats = parser.parse_args().repeats
+    spsnn.keep_freed_memory()
     case(2000, 250, True, 3)  # the first calls load the kernels and wake the threads
     tables = {
         "Spikes, T = 250": [case(n, 250, r, repeats) for r in (False, True) for n in (2000, 4000, 8000, 16000)],

@@ -133,6 +133,7 @@ def dense_step(model, optimizer, batch):
 
 def measure(kind, data_dir, n_batches):
     """One row, measured in a process of its own so that the peak memory is its own."""
+    spsnn.keep_freed_memory()
     events, _ = load(data_dir)
     order = np.random.default_rng(0).permutation(len(events))
     size = BATCH if kind == "spsnn" else 8  # dense PyTorch keeps [B, pre, post] per step for the gradient

@@ -19,6 +19,7 @@ from spsnn.errors import (
     TrainingError,
 )
 from spsnn.kernels.events import SpikeBatch
+from spsnn.memory import keep_freed_memory
 from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
 from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
@@ -57,6 +58,7 @@ __all__ = [
     "from_graph",
     "functional",
     "hwmap",
+    "keep_freed_memory",
     "load",
     "pictures",
     "save",

@@ -9,7 +9,7 @@ from spsnn.autograd.delays import Distances
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
 
-MOST_CHUNKS, CHUNK = 16, 16
+MOST_CHUNKS, CHUNK, TASKS = 8, 16, 64
 
 
 def chunks(n_samples):
@@ -20,7 +20,9 @@ def chunks(n_samples):
 
 def spread(spikes, weight, delays, arrival, out_0, out_1):
     """Add the arrivals of ``spikes`` to the tiles ``out_0`` (current) and, in `exact` mode, ``out_1`` (potential)."""
-    scatter(spikes.ptr, spikes.steps, weight, delays, arrival, chunks(len(out_0)), out_0, out_1)
+    n_samples, n_tiles, _, _ = out_0.shape
+    n_chunks = min(chunks(n_samples), -(-TASKS // n_tiles))  # tiles are tasks of their own: enough of them need no more
+    scatter(spikes.ptr, spikes.steps, weight, delays, arrival, n_chunks, out_0, out_1)
 
 
 def pull_back(spikes, weight, delays, arrival, by_time, with_spikes, grad_0, grad_1):

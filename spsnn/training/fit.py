@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from spsnn.errors import DataError, TrainingError
+from spsnn.memory import keep_freed_memory
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
 from spsnn.training.losses import loss, rescue_silent
@@ -80,6 +81,7 @@ def fit(
         DataError: on data without labels or with labels that the model has no output for.
         TrainingError: if a loss, weight or coordinate is not finite; the last checkpoint is kept.
     """
+    keep_freed_memory()
     config = config or TrainingConfig()
     train, validation = (getattr(events, "events", events) for events in (train, validation))
     for name, events in (("training", train), ("validation", validation)):
@@ -159,6 +161,7 @@ def evaluate(model, events, *, batch_size=256):
     """
     events = getattr(events, "events", events)
     _check_labels("evaluation", events, model)
+    keep_freed_memory()
     start = time.perf_counter()
     n_classes = model.sizes[-1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
