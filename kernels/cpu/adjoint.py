@@ -87,12 +87,11 @@ def _back(c, lv, li, la, adaptive):
 
 
 @njit(cache=True, fastmath=FAST)
-def _from_ring(ring, places, back_0, back_1):
-    """``sum_j back_0_j grad_0[t + lag_j, j] + back_1_j grad_1[t + lag_j, j]`` of one presynaptic neuron."""
-    total = back_0[0] * 0
-    for j in range(len(back_0)):
-        at = places[j]
-        total += back_0[j] * ring[at, 0] + back_1[j] * ring[at, 1]
+def _from_ring(ring, places, back):
+    """``sum_j back_j ring[t + lag_j, j]`` of one presynaptic neuron."""
+    total = back[0] * 0
+    for j in range(len(back)):
+        total += back[j] * ring[places[j]]
     return total
 
 
@@ -111,15 +110,20 @@ def _sample_adjoint(
     adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, slots, width, grad_0, grad_1,
 ):  # fmt: skip
     n_steps, n = potential.shape
-    recurrent = back_0.size > 0
+    recurrent, exact = back_0.size > 0, back_1.size > 0
     wrap = np.uint32(slots * width - 1)
+    # What a recurrent arrival is worth for a unit weight: dL/dI, or with ``by_time`` its derivative to the delay; with
+    # exact delays dL/dI and dL/dV apart.
+    zero, one = potential.dtype.type(0), potential.dtype.type(1)
+    mix_0, mix_1 = (arrival.b_0, arrival.b_1) if by_time and not exact else (one, zero)
     padded = np.zeros((2, len(grad_0) * LANES), potential.dtype)
     scratch = np.zeros((3, n), potential.dtype)
     lv, li = padded[0, :n], padded[1, :n]
     la, psi, gz = scratch[0], scratch[1], scratch[2]
     released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
     row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-    ring = np.zeros((slots * width if recurrent else 0, 2), potential.dtype)
+    ring_0 = np.zeros(slots * width if recurrent else 0, potential.dtype)
+    ring_1 = np.zeros(slots * width if exact else 0, potential.dtype)
     for back in range(n_steps):
         t = n_steps - 1 - back
         base = np.uint32(t) * np.uint32(width) & wrap
@@ -139,7 +143,9 @@ def _sample_adjoint(
             for pre in range(n):
                 if (z[pre] if by_time else psi[pre]) != 0:
                     fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
-                    gz[pre] += _from_ring(ring, places, back_0[pre], back_1[pre])
+                    gz[pre] += _from_ring(ring_0, places, back_0[pre])
+                    if exact:
+                        gz[pre] += _from_ring(ring_1, places, back_1[pre])
         if by_time:
             _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
         else:
@@ -152,9 +158,11 @@ def _sample_adjoint(
         _put(padded[1], grad_0, t)
         _put(padded[0], grad_1, t)
         if recurrent:
+            slot = ring_0[base : base + n]
             for j in range(n):
-                ring[base + np.uint32(j), 0] = li[j]
-                ring[base + np.uint32(j), 1] = lv[j]
+                slot[j] = mix_0 * li[j] + mix_1 * lv[j]
+            if exact:
+                ring_1[base : base + n] = lv
         _back(c, lv, li, la, adaptive)
 
 
@@ -174,8 +182,9 @@ def run_adjoint(
     (Wunderlich & Pehle 2021; Nowotny et al. 2025 for delays).  ``tau_mem Vdot-`` is kept above ``min_slope``: at a
     grazing crossing the true gradient diverges.  ``rates [2, J]`` holds 1/tau_adapt and a/tau_adapt.
 
-    The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is
-    ``sum_j back_0_ij grad_0[t + lag_ij, j] + back_1_ij grad_1[t + lag_ij, j]``.
+    The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is, with exact delays,
+    ``sum_j back_0_ij grad_0[t + lag_ij, j] + back_1_ij grad_1[t + lag_ij, j]`` with the ``back`` of `loop_factors`; in
+    `round` mode ``back_0`` is the weight, and the sum is over ``w_ij grad_0`` or ``w_ij (b_0 grad_0 + b_1 grad_1)``.
     """
     n = potential.shape[2]
     slots, width = ring_shape(delays, arrival, n) if back_0.size else (1, 1)

@@ -125,7 +125,9 @@ class _Population(torch.autograd.Function):
         loop = projections[-1]
         back_0 = back_1 = np.zeros((0, 0), dtype)
         if call.recurrent:
-            _, _, back_0, back_1 = _loop_factors(loop, by_time)
+            back_0 = loop.weight
+            if grid.delays == "exact":
+                _, _, back_0, back_1 = _loop_factors(loop, by_time)
         n_samples, n_steps, n = potential.shape
         grad_0, grad_1 = tiles_of(n_samples, n_steps, n, dtype), tiles_of(n_samples, n_steps, n, dtype)
         run_adjoint(
