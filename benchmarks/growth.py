@@ -135,9 +135,10 @@ def main():
     large = by_n[1:]
     per_neuron = 2**20 * (by_n[3]["peak MB"] - by_n[2]["peak MB"]) / (by_n[3]["N"] - by_n[2]["N"])
     text = f"""
-One recurrent population in the unit interval, square or cube; every neuron has a synapse on all others within the radius that holds
-{FAN_OUT} of them away from the edges (all others for N = 1,000); delays 1 to 13 ms, dt = 1 ms, single precision; every
-size in a process of its own, median of {repeats}. Poisson input of 10 Hz per neuron, of which each spike makes one.
+One recurrent population in the unit interval, square or cube; every neuron has a synapse on all others within the
+radius that holds {FAN_OUT} of them away from the edges (all others for N = 1,000); delays 1 to 13 ms, dt = 1 ms, single
+precision; every size in a process of its own, median of {repeats}. Poisson input of 10 Hz per neuron, of which each
+spike makes one.
 
 A synaptic event is one spike at one synapse. The floor is one read-modify-write per event: {floor_ns:.2f} ns at random
 places of 64 KB per thread; at a million neurons an event takes {by_n[-1]["ns/event"] / floor_ns:.1f} times as long.
