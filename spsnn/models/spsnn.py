@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 
 import torch
@@ -35,7 +36,7 @@ class Output:
     def spikes_per_neuron(self):
         """Mean number of spikes per hidden or output neuron and sample."""
         counts = [s.counts() for s in self.spikes]
-        return sum(c.sum() for c in counts) / max(sum(c.size for c in counts), 1)
+        return sum(c.sum() for c in counts) / max(sum(math.prod(c.shape) for c in counts), 1)
 
 
 class SpSNN(nn.Module):
