@@ -18,10 +18,11 @@ from spsnn.kernels.cuda.projection import PARTS
 
 
 class _Population(torch.autograd.Function):
-    """Inputs: call, then the six tensors of every projection, the recurrent one last; outputs: spikes, potential."""
+    """Inputs: call, bias and gain of the drive or None, then the six tensors of every projection, the recurrent one
+    last; outputs: spikes, potential."""
 
     @staticmethod
-    def forward(ctx, call, *tensors):
+    def forward(ctx, call, bias, gain, *tensors):
         neuron, grid = call.neuron, call.grid
         like = tensors[0]
         n_samples, n_steps, _ = call.sources[0].shape
@@ -38,6 +39,8 @@ class _Population(torch.autograd.Function):
             for projection in call.projections:
                 if projection.source is not None:
                     projection.scatter(x_0, x_1)
+            if call.drive is not None:
+                call.drive.apply(x_0.view(n_samples, n_steps, n))
             last = call.projections[-1]
             recurrent = last.source is None
             ring, size = last.ring(n, 1 + exact) if recurrent else ((False, n_steps), 0)
@@ -87,13 +90,17 @@ class _Population(torch.autograd.Function):
                 torch.as_tensor(neuron.adaptation_rates(n, real), device=z.device),
                 real(grid.min_slope * neuron.threshold), z.new_zeros(len(z), 6, n), grad_0, grad_1,
             )  # fmt: skip
-            grads = []
+            grads, of_drive, inward = [], (None, None), (grad_0, grad_1)
+            if call.drive is not None:
+                inward = (grad_0.clone(), grad_1.clone()) if recurrent else inward
+                views = (g.view(len(z), last.n_steps, n) for g in inward)
+                of_drive = call.drive.pull_back(*views, 1 / neuron.tau_syn, -1 / neuron.tau_mem)
             for k, projection in enumerate(call.projections):
-                source = projection.source or call.own
-                with_spikes = ctx.needs_input_grad[1 + 6 * k + 5]
+                source, of_x = (projection.source, inward) if projection.source else (call.own, (grad_0, grad_1))
+                with_spikes = ctx.needs_input_grad[3 + 6 * k + 5]
                 # As on the CPU, the derivative of arrivals is taken to their time where the source learns by EventProp.
-                grads += projection.pull_back(source, grad_0, grad_1, grid.estimator == "eventprop", with_spikes)
-        return (None, *grads)
+                grads += projection.pull_back(source, *of_x, grid.estimator == "eventprop", with_spikes)
+        return (None, *of_drive, *grads)
 
 
 @dataclass
@@ -106,12 +113,13 @@ class _Call:
     distances: list
     keep_potential: bool
     learning: bool
+    drive: object = None
     projections: list | None = None
     tape: tuple | None = None
     own: DeviceSpikes | None = None
 
 
-def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
+def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, drive=None):
     """`spsnn.autograd.population.run_population` for checked tensors on a GPU."""
     device = inputs[0][1].device
     projections = [(DeviceSpikes.of(spikes, device), weight, delay) for spikes, weight, delay in inputs]
@@ -123,9 +131,10 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         tensors += six
         sources.append(source)
         distances.append(rule)
-    learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    call = _Call(neuron, grid, sources, distances, keep_potential or not neuron.spiking, learning)
-    z, v = _Population.apply(call, *tensors)
+    of_drive = (None, None) if drive is None else (drive.bias, drive.gain)
+    learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*of_drive, *tensors))
+    call = _Call(neuron, grid, sources, distances, keep_potential or not neuron.spiking, learning, drive)
+    z, v = _Population.apply(call, *of_drive, *tensors)
     return (replace(call.own, dense=z) if neuron.spiking else None), v
 
 

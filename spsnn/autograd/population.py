@@ -66,6 +66,7 @@ class _Call:
     delays: list
     recurrent: bool
     keep_potential: bool
+    drive: object = None
     tape: tuple = None
 
 
@@ -73,10 +74,11 @@ PER_PROJECTION = 6  # weight, delay matrix, pre, post, alpha, dense spikes; None
 
 
 class _Population(torch.autograd.Function):
-    """Inputs: call, then the tensors of every projection, the recurrent one last; outputs: spikes, potential."""
+    """Inputs: call, bias and gain of the drive or None, then the tensors of every projection, the recurrent one last;
+    outputs: spikes, potential."""
 
     @staticmethod
-    def forward(ctx, call, *tensors):
+    def forward(ctx, call, bias, gain, *tensors):
         neuron, grid = call.neuron, call.grid
         projections = _projections(call, tensors)
         n_samples, n_steps, _ = call.sources[0].shape
@@ -87,6 +89,8 @@ class _Population(torch.autograd.Function):
         x_1 = tiles_of(n_samples, n_steps, n, dtype) if grid.delays == "exact" else none[..., None]
         for source, p in zip(call.sources, projections, strict=False):
             spread(source, p.weight, p.delays, p.arrival, x_0, x_1)
+        if call.drive is not None:
+            call.drive.apply(torch.from_numpy(x_0))
         loop = projections[-1]  # read only if there are recurrent weights
         feed_0 = feed_1 = np.zeros((0, 0), dtype)
         if call.recurrent:
@@ -137,15 +141,21 @@ class _Population(torch.autograd.Function):
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
+        of_drive, inward = (None, None), (grad_0, grad_1)
+        if call.drive is not None:
+            inward = (grad_0.copy(), grad_1.copy()) if call.recurrent else inward
+            of_drive = call.drive.pull_back(*map(torch.from_numpy, inward), 1 / neuron.tau_syn, -1 / neuron.tau_mem)
         sources = list(call.sources)
         if call.recurrent:
             sources.append(Spikes(*group_marked(spikes), spikes.shape))
         grads = []
         for k, (source, p) in enumerate(zip(sources, projections, strict=True)):
-            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1)]
-            g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, grad_0, grad_1)
+            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1) + 2]
+            own = call.recurrent and k == len(projections) - 1
+            of_x = (grad_0, grad_1) if own else inward
+            g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, *of_x)
             grads += [None if x is None else torch.as_tensor(x) for x in g]
-        return (None, *grads)
+        return (None, *of_drive, *grads)
 
 
 @dataclass(frozen=True)
@@ -169,13 +179,22 @@ def _projections(call, tensors):
     return found
 
 
+def drive_tensors(drive, neuron, grid):
+    """What autograd sees of a `Drive` or None."""
+    if drive is None:
+        return None, None
+    if grid.delays != "round" or isinstance(neuron, CustomNeuron):
+        raise ConfigError("a bias or batch normalisation needs delays='round' and LIF or AdaptiveLIF neurons")
+    return drive.bias, drive.gain
+
+
 def _loop_factors(loop, by_time):
     made = [np.empty_like(loop.weight) for _ in range(4)]
     loop_factors(loop.weight, loop.delays, loop.arrival, by_time, *made)
     return made
 
 
-def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
+def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, drive=None):
     """Advance one population over the window.
 
     Args:
@@ -183,6 +202,7 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         inputs: list of ``(spikes, weight [I, J], delay)``; a delay is ``[I, J]`` in ms or `Distances`.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay)`` or None; a recurrent delay acts for at least one step.
+        drive: `Drive`, or None: a bias and batch normalisation of what the inputs bring, in `round` mode.
         keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
             `CustomNeuron`, ``u``.
 
@@ -216,13 +236,14 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
     if isinstance(neuron, CustomNeuron):
         if weight.is_cuda:
             raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
+        drive_tensors(drive, neuron, grid)
         return run_custom(neuron, inputs, grid, recurrent, keep_potential)
     if on_cuda(inputs[0][1]):
         from spsnn.autograd import cuda
 
-        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
-    call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
-    z, v = _Population.apply(call, *tensors)
+        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential, drive)
+    call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking, drive)
+    z, v = _Population.apply(call, *drive_tensors(drive, neuron, grid), *tensors)
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape

@@ -41,11 +41,15 @@ class AugmentConfig:
         channel_shift: all spikes of a sample move by up to this many channels.
         jitter: standard deviation of the spike times in ms.
         drop: share of spikes left out.
+        stretch: times of a sample are multiplied by a factor between ``1 / (1 + stretch)`` and ``1 + stretch``.
+        blend: share of samples that are mixed with another one of their class.
     """
 
     channel_shift: int = 0
     jitter: float = 0.0
     drop: float = 0.0
+    stretch: float = 0.0
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ def make_model(config, data):
 def make_augment(config):
     """Augmentation of an `AugmentConfig`, or None if every part is off."""
     parts = []
+    if config.blend:
+        parts.append(datasets.Blend(config.blend))
+    if config.stretch:
+        parts.append(datasets.TimeStretch(1 + config.stretch))
     if config.channel_shift:
         parts.append(datasets.ChannelShift(config.channel_shift))
     if config.jitter:
