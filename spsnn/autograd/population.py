@@ -9,19 +9,21 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.custom import run_custom
-from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
+from spsnn.autograd.delays import arrival_of, arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.adjoint import run_adjoint
+from spsnn.kernels.cpu.constants import pull_to_constants, turn_to_delays
 from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.population import run
-from spsnn.kernels.cpu.projection import tiles_of
+from spsnn.kernels.cpu.projection import LANES, tiles_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.custom import CustomNeuron
+from spsnn.neurons.learned import arrival_rates, check_own_parameters, own_constants
 
 DELAY_MODES = ("round", "exact")
 ESTIMATORS = ("surrogate", "eventprop")
@@ -66,6 +68,7 @@ class _Call:
     delays: list
     recurrent: bool
     keep_potential: bool
+    rates: np.ndarray | None = None  # 1/tau_syn and 1/tau_mem, where each neuron has its own
     tape: tuple = None
 
 
@@ -73,10 +76,11 @@ PER_PROJECTION = 6  # weight, delay matrix, pre, post, alpha, dense spikes; None
 
 
 class _Population(torch.autograd.Function):
-    """Inputs: call, then the tensors of every projection, the recurrent one last; outputs: spikes, potential."""
+    """Inputs: call, constants ``[10, J]`` or None for those of the neuron model, then the tensors of every projection,
+    the recurrent one last; outputs: spikes, potential."""
 
     @staticmethod
-    def forward(ctx, call, *tensors):
+    def forward(ctx, call, own, *tensors):
         neuron, grid = call.neuron, call.grid
         projections = _projections(call, tensors)
         n_samples, n_steps, _ = call.sources[0].shape
@@ -96,9 +100,10 @@ class _Population(torch.autograd.Function):
         shape = (n_samples, n_steps, n)
         spikes, potential = np.empty(shape, dtype), np.empty(shape, dtype)
         eventprop = grid.estimator == "eventprop" and neuron.spiking
-        current = np.empty(shape, dtype) if eventprop else none
-        adaptation = np.empty(shape, dtype) if eventprop and neuron.adaptive else none
-        constants = neuron.constants(grid.dt, n, dtype)
+        record = eventprop or ctx.needs_input_grad[1]
+        current = np.empty(shape, dtype) if record else none
+        adaptation = np.empty(shape, dtype) if record and neuron.adaptive else none
+        constants = neuron.constants(grid.dt, n, dtype) if own is None else own.detach().numpy()
         run(
             x_0, x_1, feed_0, feed_1, loop.delays, loop.arrival, constants, neuron.reset == "subtract",
             neuron.adaptive, neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
@@ -137,15 +142,25 @@ class _Population(torch.autograd.Function):
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
+        grad_constants = None
+        if ctx.needs_input_grad[1]:
+            parts = np.zeros((n_samples, *constants.shape), dtype)
+            pull_to_constants(
+                spikes, potential, current, adaptation, constants, neuron.reset == "subtract", neuron.adaptive, grad_0,
+                grad_1, parts,
+            )  # fmt: skip
+            grad_constants = torch.from_numpy(parts.sum(0))
+        if call.rates is not None:
+            turn_to_delays(np.pad(call.rates, ((0, 0), (0, -n % LANES))), grad_0, grad_1)
         sources = list(call.sources)
         if call.recurrent:
             sources.append(Spikes(*group_marked(spikes), spikes.shape))
         grads = []
         for k, (source, p) in enumerate(zip(sources, projections, strict=True)):
-            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1)]
+            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1) + 1]
             g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, grad_0, grad_1)
             grads += [None if x is None else torch.as_tensor(x) for x in g]
-        return (None, *grads)
+        return (None, grad_constants, *grads)
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,10 @@ def _projections(call, tensors):
         weight, *rest = tensors[PER_PROJECTION * k : PER_PROJECTION * (k + 1)]
         least = int(call.recurrent and k == len(call.delays) - 1)
         n_steps = call.sources[0].shape[1]
-        arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
+        if call.rates is None:
+            arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
+        else:
+            arrival = arrival_of_current(call.grid.dt, n_steps, least, weight.dtype)
         weight_array = weight.detach().contiguous().numpy()
         found.append(_Projection(weight_array, kernel_form(rest[:4], delay, weight.dtype), arrival))
     return found
@@ -175,7 +193,7 @@ def _loop_factors(loop, by_time):
     return made
 
 
-def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
+def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, parameters=None):
     """Advance one population over the window.
 
     Args:
@@ -185,14 +203,18 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         recurrent: ``(weight [J, J], delay)`` or None; a recurrent delay acts for at least one step.
         keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
             `CustomNeuron`, ``u``.
+        parameters: values that each neuron has for itself in place of the model's, ``{name: tensor [J]}`` with names of
+            `learnable`; they receive gradients.  For `round` delays and the surrogate estimator.
 
     Returns:
         ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
         unless asked for).
 
     Raises:
-        ConfigError: on shapes that do not fit or delays that are negative or not finite.
+        ConfigError: on shapes that do not fit, delays that are negative or not finite, or ``parameters`` that the neuron
+            does not have or the grid does not learn.
     """
+    check_own_parameters(neuron, grid, parameters or ())
     if keep_potential and neuron.spiking and grid.estimator == "eventprop":
         raise ConfigError(
             "EventProp here has no gradient for the potential of a spiking neuron; read it out with a LeakyIntegrator"
@@ -217,12 +239,17 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         if weight.is_cuda:
             raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
         return run_custom(neuron, inputs, grid, recurrent, keep_potential)
-    if on_cuda(inputs[0][1]):
+    own = rates = None
+    if parameters:
+        own = own_constants(neuron, parameters, grid.dt, n_post, weight)
+        rates = arrival_rates(neuron, parameters, n_post, weight)
+    if on_cuda(weight):
         from spsnn.autograd import cuda
 
-        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
+        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential, own, rates)
     call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
-    z, v = _Population.apply(call, *tensors)
+    call.rates = None if rates is None else rates.numpy()
+    z, v = _Population.apply(call, own, *tensors)
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape

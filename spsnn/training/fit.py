@@ -30,16 +30,18 @@ class Run:
 
 
 def make_optimizer(model, config):
-    """Adam or AdamW with a group for weights and one for coordinates, delays and alpha."""
+    """Adam or AdamW with groups for weights, for coordinates and delays, and for alpha and parameters of neurons."""
     position_lr = config.position_lr or 10 * config.lr
     weights, places, scales = [], [], []
     for name, p in model.named_parameters():
         if p.requires_grad:
-            (weights if name.endswith("weight") else scales if name.endswith("log_alpha") else places).append(p)
+            # log(alpha) and what a sigmoid holds within bounds move like a weight, not like a place.
+            scaled = name.endswith("log_alpha") or name.startswith("neurons.")
+            (weights if name.endswith("weight") else scales if scaled else places).append(p)
     groups = [
         {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
         {"params": places, "lr": position_lr, "weight_decay": 0.0},
-        {"params": scales, "lr": config.lr, "weight_decay": 0.0},  # log(alpha) moves like a weight, not like a place
+        {"params": scales, "lr": config.lr, "weight_decay": 0.0},
     ]
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind([g for g in groups if g["params"]])
