@@ -1,7 +1,7 @@
 """Gradients of the constants of a population of linear neurons, and of delays where every neuron has its own.
 
-After `spsnn.kernels.cpu.adjoint.run_adjoint` (surrogate) ``grad_0[t] = dL/dI[t]`` and ``grad_1[t] = dL/dV[t]``, V before
-the threshold.  With V and A after the reset at t - 1, ``la[t] = dL/dA[t]`` and ``la[T - 1] = 0``,
+After `spsnn.kernels.cpu.adjoint.run_adjoint` (surrogate) ``grad_0[t] = dL/dI[t]`` and ``grad_1[t] = dL/dV[t]``, V
+before the threshold.  With V and A after the reset at t - 1, ``la[t] = dL/dA[t]`` and ``la[T - 1] = 0``,
 
     la[t - 1] = a_va grad_1[t] + a_aa la[t]                             dL/da_ii = sum_t grad_0[t] I[t - 1]
     dL/d(a_vv, a_vi, a_va) = sum_t grad_1[t] (V, I, A)[t - 1]           dL/db    = sum_t la[t] z[t]

@@ -211,8 +211,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
         unless asked for).
 
     Raises:
-        ConfigError: on shapes that do not fit, delays that are negative or not finite, or ``parameters`` that the neuron
-            does not have or the grid does not learn.
+        ConfigError: on shapes that do not fit, delays that are negative or not finite, or ``parameters`` that the
+            neuron does not have or the grid does not learn.
     """
     check_own_parameters(neuron, grid, parameters or ())
     if keep_potential and neuron.spiking and grid.estimator == "eventprop":

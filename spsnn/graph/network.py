@@ -18,8 +18,8 @@ class Population:
         size: number of neurons ``N``.
         kind: ``input`` (spike source), ``lif``, ``adlif`` or ``li`` (leaky integrator, never spikes).
         positions: learned coordinates ``[N, D]``, or None for a model without a space.
-        parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms); an array ``[N]``
-            where every neuron has its own.
+        parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms); an
+            array ``[N]`` where every neuron has its own.
         rates: measured spikes per neuron and inference ``[N]``, or None if not measured.
     """
 

@@ -41,8 +41,8 @@ class ModelConfig:
             threshold / (peak potential of one unit spike).
         weight_mean: their mean is ``weight_mean / fan-in`` in the same unit.
         recurrent_gain: as ``weight_gain``, for recurrent synapses.
-        learn_neuron: parameters that each hidden neuron has and trains for itself, of ``tau_mem``, ``tau_syn`` and, with
-            `AdaptiveLIF`, ``tau_adapt``, ``a``, ``b``; for ``round`` delays and the surrogate estimator.
+        learn_neuron: parameters that each hidden neuron has and trains for itself, of ``tau_mem``, ``tau_syn`` and,
+            with `AdaptiveLIF`, ``tau_adapt``, ``a``, ``b``; for ``round`` delays and the surrogate estimator.
         learn_output: the same for the output population.
         neuron_spread: ``{name: [low, high]}``: hidden neurons draw the starting value of a parameter from there, times
             log-uniformly, instead of taking the neuron model's.

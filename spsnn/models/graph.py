@@ -56,9 +56,10 @@ def measure_rates(model, events, batch_size=256):
 
 
 def from_graph(model, network):
-    """A model with the weights, delays and neuron parameters of a graph, e.g. after quantisation; every delay is its own value.
+    """A model with the weights, delays and neuron parameters of a graph, e.g. after quantisation.
 
-    It runs on the grid, since chips advance in steps; a model of the event engine takes whole steps of delay.
+    Every delay is its own value.  The copy runs on the grid, since chips advance in steps; a model of the event engine
+    takes whole steps of delay.
 
     Args:
         model: `SpSNN` that gives the neurons, grid and readout.

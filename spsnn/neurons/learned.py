@@ -38,12 +38,13 @@ def check_own_parameters(neuron, grid, names):
         return
     if grid.estimator != "surrogate":
         raise ConfigError(
-            f"parameters of each neuron ({', '.join(names)}) learn by surrogate gradients; set grid.estimator='surrogate'"
+            f"parameters of each neuron ({', '.join(names)}) learn by surrogate gradients; set "
+            "grid.estimator='surrogate'"
         )
     if grid.delays != "round":
         raise ConfigError(
-            f"parameters of each neuron ({', '.join(names)}) need grid.delays='round': with 'exact' what arrives depends "
-            "on the time constants"
+            f"parameters of each neuron ({', '.join(names)}) need grid.delays='round': with 'exact' what arrives "
+            "depends on the time constants"
         )
 
 
@@ -120,8 +121,8 @@ class NeuronParameters(torch.nn.Module):
             if not (low < ends.min() and ends.max() < high):
                 raise ConfigError(
                     f"{name} of a {neuron.kind!r} neuron must start inside its bounds ({low:g}, {high:g}), got "
-                    f"{ends.tolist() if name in spread else getattr(neuron, name)}; change the start, or the bounds with "
-                    "neuron_bounds"
+                    f"{ends.tolist() if name in spread else getattr(neuron, name)}; change the start, or the bounds "
+                    "with neuron_bounds"
                 )
             share = self._share(name, ends)
             if name in spread:

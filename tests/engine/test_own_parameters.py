@@ -95,7 +95,8 @@ def test_equal_values_are_the_plain_population():
     rng, results = np.random.default_rng(9), []
     start = [rng.normal(size=s) for s in ((N_PRE, 2), (N_HIDDEN, 2), (N_PRE, N_HIDDEN))]
     start[2] *= 3
-    for parameters in (None, {k: torch.full((N_HIDDEN,), float(getattr(neuron, k))) for k in learnable(neuron)}):
+    same = {k: torch.full((N_HIDDEN,), getattr(neuron, k), dtype=torch.float64) for k in learnable(neuron)}
+    for parameters in (None, same):
         p, q, w = (torch.tensor(x, requires_grad=True) for x in start)
         delays = Distances(p, q, torch.tensor(2.0, dtype=torch.float64))
         s, v = run_population(neuron, [(z, w, delays)], Grid(slope=0.6), None, True, parameters)
@@ -133,6 +134,7 @@ def test_constants_are_those_of_the_neuron_model():
 @pytest.mark.parametrize("start", [None, (3.0, 400.0)])
 def test_values_stay_inside_their_bounds(start):
     p = NeuronParameters(AdaptiveLIF(), 200, tuple(BOUNDS), {} if start is None else {"tau_mem": start})
+    p.requires_grad_(False)
     first = p()
     assert set(first) == set(BOUNDS)
     if start is None:
@@ -149,6 +151,24 @@ def test_values_stay_inside_their_bounds(start):
         for name, value in p().items():
             low, high = BOUNDS[name]
             assert float(value.min()) >= low * (1 - 1e-12) - 1e-12 and float(value.max()) <= high * (1 + 1e-12)
+
+
+def test_time_constants_are_recovered_from_potentials():
+    """A student that starts from the model's values finds those of a teacher."""
+    z = fixed(dense_spikes(np.random.default_rng(3), (4, 60, N_PRE)))
+    w = torch.tensor(np.random.default_rng(4).normal(size=(N_PRE, 3)))
+    wanted = {"tau_mem": [5.0, 20.0, 60.0], "tau_syn": [8.0, 3.0, 4.0]}
+    wanted = {k: torch.tensor(v, dtype=torch.float64) for k, v in wanted.items()}
+    run = lambda values: run_population(LeakyIntegrator(), [(z, w, 0 * w)], Grid(), parameters=values)[1]  # noqa: E731
+    student = NeuronParameters(LeakyIntegrator(), 3, ("tau_mem", "tau_syn"))
+    optimizer = torch.optim.Adam(student.parameters(), lr=0.05)
+    target = run(wanted)
+    for _ in range(400):
+        optimizer.zero_grad()
+        (run(student()) - target).square().sum(1).mean().backward()
+        optimizer.step()
+    for name, value in student().items():
+        assert torch.allclose(value, wanted[name], rtol=0.01), (name, value)
 
 
 def test_put_is_the_inverse_of_reading():

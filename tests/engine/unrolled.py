@@ -61,7 +61,8 @@ def coefficients(delay, dt, n_steps, mode, tau_mem, tau_syn, least):
 def taylor_flow(dt, tau_mem, tau_syn, tau_adapt, a):
     """Flow ``[3, 3, J]`` of (V, I, A) over ``dt``, differentiable: a Taylor series over dt / 2^6, squared six times."""
     zero = torch.zeros_like(tau_mem)
-    rows = [[-1 / tau_mem, 1 / tau_mem, -1 / tau_mem], [zero, -1 / tau_syn, zero], [a / tau_adapt, zero, -1 / tau_adapt]]
+    r_m, r_s, r_a = 1 / tau_mem, 1 / tau_syn, 1 / tau_adapt
+    rows = [[-r_m, r_m, -r_m], [zero, -r_s, zero], [a * r_a, zero, -r_a]]
     m = torch.stack([torch.stack(row) for row in rows]).movedim(-1, 0) * dt / 64
     f = term = torch.eye(3, dtype=m.dtype).expand_as(m)
     for k in range(1, 20):
