@@ -8,6 +8,7 @@ import torch
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.models.spsnn import SpSNN
+from spsnn.neurons.learned import BOUNDS, TIMES
 
 
 def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
@@ -69,6 +70,10 @@ def from_graph(model, network):
         ConfigError: if populations or projections differ.
     """
     config = {**model.config(), "delay": "free", "max_delay": None, "engine": "grid", "silent_pull": 0.0}
+    # A chip's nearest time constant may lie outside the bounds, by less than a factor of two.
+    for name in TIMES:
+        low, high = config["neuron_bounds"].get(name, BOUNDS[name])
+        config["neuron_bounds"] = {**config["neuron_bounds"], name: [low / 2, 2 * high]}
     if model.settings.engine == "event":
         config["grid"] |= {"delays": "round"}
     copy = SpSNN.from_config(config)
