@@ -45,22 +45,20 @@ class Drive:
             x.mul_(gain)
         x.add_(bias)
 
-    def pull_back(self, grad_0, grad_1, b_0, b_1):
-        """Gradients of bias and gain; ``grad_0 = dL/dy`` becomes ``dL/dx``.
+    def pull_back(self, grad, slope):
+        """Gradients of bias and gain; ``grad = dL/dy`` becomes ``dL/dx``.
 
-        The gradient of a delay is ``b_0 grad_0 + b_1 grad_1`` at the arrivals.  Moving an arrival leaves the mean as it
-        is, and the variance nearly so: that gradient is only scaled, and ``grad_1`` makes up for the terms in
-        ``grad_0`` which the mean and the variance bring.
+        ``slope`` is minus the derivative to the delay of a unit weight.  Moving an arrival leaves the mean as it is,
+        and the variance nearly so: the slope is only scaled.
         """
-        n, dims = len(self.bias), _dims(grad_0)
-        bias = grad_0.sum(dims, keepdim=True)
+        n, dims = len(self.bias), _dims(grad)
+        bias = grad.sum(dims, keepdim=True)
         if self.gain is None:
             return bias.flatten()[:n], None
-        gain = (grad_0 * self._normal).sum(dims, keepdim=True)
-        count = grad_0[..., 0].numel() // (1 if grad_0.dim() == 3 else grad_0.shape[1])
-        common = self._normal.mul_(gain / count).add_(bias / count).mul_(self._scale)
-        grad_0.mul_(self._scale).sub_(common)
-        grad_1.mul_(self._scale).add_(common, alpha=b_0 / b_1)
+        gain = (grad * self._normal).sum(dims, keepdim=True)
+        count = grad.numel() // bias.numel()
+        grad.sub_(bias / count).sub_(self._normal.mul_(gain / count)).mul_(self._scale)
+        slope.mul_(self._scale)
         return bias.flatten()[:n], gain.flatten()[:n]
 
 

@@ -9,19 +9,21 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.custom import run_custom
-from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
+from spsnn.autograd.delays import arrival_of, arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
 from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.adjoint import run_adjoint
+from spsnn.kernels.cpu.constants import pull_to_constants, turn_to_delays
 from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.population import run
-from spsnn.kernels.cpu.projection import tiles_of
+from spsnn.kernels.cpu.projection import LANES, tiles_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.custom import CustomNeuron
+from spsnn.neurons.learned import arrival_rates, check_own_parameters, own_constants
 
 DELAY_MODES = ("round", "exact")
 ESTIMATORS = ("surrogate", "eventprop")
@@ -67,6 +69,7 @@ class _Call:
     recurrent: bool
     keep_potential: bool
     drive: object = None
+    rates: np.ndarray | None = None  # 1/tau_syn and 1/tau_mem [2, J], where delays learn from the slope in time
     tape: tuple = None
 
 
@@ -74,11 +77,11 @@ PER_PROJECTION = 6  # weight, delay matrix, pre, post, alpha, dense spikes; None
 
 
 class _Population(torch.autograd.Function):
-    """Inputs: call, bias and gain of the drive or None, then the tensors of every projection, the recurrent one last;
-    outputs: spikes, potential."""
+    """Inputs: call, constants ``[10, J]`` or None for those of the neuron model, bias and gain of the drive or None,
+    then the tensors of every projection, the recurrent one last; outputs: spikes, potential."""
 
     @staticmethod
-    def forward(ctx, call, bias, gain, *tensors):
+    def forward(ctx, call, own, bias, gain, *tensors):
         neuron, grid = call.neuron, call.grid
         projections = _projections(call, tensors)
         n_samples, n_steps, _ = call.sources[0].shape
@@ -100,9 +103,10 @@ class _Population(torch.autograd.Function):
         shape = (n_samples, n_steps, n)
         spikes, potential = np.empty(shape, dtype), np.empty(shape, dtype)
         eventprop = grid.estimator == "eventprop" and neuron.spiking
-        current = np.empty(shape, dtype) if eventprop else none
-        adaptation = np.empty(shape, dtype) if eventprop and neuron.adaptive else none
-        constants = neuron.constants(grid.dt, n, dtype)
+        record = eventprop or ctx.needs_input_grad[1]
+        current = np.empty(shape, dtype) if record else none
+        adaptation = np.empty(shape, dtype) if record and neuron.adaptive else none
+        constants = neuron.constants(grid.dt, n, dtype) if own is None else own.detach().numpy()
         run(
             x_0, x_1, feed_0, feed_1, loop.delays, loop.arrival, constants, neuron.reset == "subtract",
             neuron.adaptive, neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
@@ -141,21 +145,30 @@ class _Population(torch.autograd.Function):
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
-        of_drive, inward = (None, None), (grad_0, grad_1)
+        grad_constants = None
+        if ctx.needs_input_grad[1]:
+            parts = np.zeros((n_samples, *constants.shape), dtype)
+            pull_to_constants(
+                spikes, potential, current, adaptation, constants, neuron.reset == "subtract", neuron.adaptive, grad_0,
+                grad_1, parts,
+            )  # fmt: skip
+            grad_constants = torch.from_numpy(parts.sum(0))
+        if call.rates is not None:
+            turn_to_delays(np.pad(call.rates, ((0, 0), (0, -n % LANES))), grad_0, grad_1)
+        of_drive, of_inputs = (None, None), (grad_0, grad_1)
         if call.drive is not None:
-            inward = (grad_0.copy(), grad_1.copy()) if call.recurrent else inward
-            of_drive = call.drive.pull_back(*map(torch.from_numpy, inward), 1 / neuron.tau_syn, -1 / neuron.tau_mem)
+            of_inputs = (grad_0.copy(), grad_1.copy()) if call.recurrent else of_inputs
+            of_drive = call.drive.pull_back(*map(torch.from_numpy, of_inputs))
         sources = list(call.sources)
         if call.recurrent:
             sources.append(Spikes(*group_marked(spikes), spikes.shape))
         grads = []
         for k, (source, p) in enumerate(zip(sources, projections, strict=True)):
-            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1) + 2]
-            own = call.recurrent and k == len(projections) - 1
-            of_x = (grad_0, grad_1) if own else inward
+            with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1) + 3]
+            of_x = (grad_0, grad_1) if call.recurrent and k == len(projections) - 1 else of_inputs
             g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, *of_x)
             grads += [None if x is None else torch.as_tensor(x) for x in g]
-        return (None, *of_drive, *grads)
+        return (None, grad_constants, *of_drive, *grads)
 
 
 @dataclass(frozen=True)
@@ -173,13 +186,16 @@ def _projections(call, tensors):
         weight, *rest = tensors[PER_PROJECTION * k : PER_PROJECTION * (k + 1)]
         least = int(call.recurrent and k == len(call.delays) - 1)
         n_steps = call.sources[0].shape[1]
-        arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
+        if call.rates is None:
+            arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
+        else:
+            arrival = arrival_of_current(call.grid.dt, n_steps, least, weight.dtype)
         weight_array = weight.detach().contiguous().numpy()
         found.append(_Projection(weight_array, kernel_form(rest[:4], delay, weight.dtype), arrival))
     return found
 
 
-def drive_tensors(drive, neuron, grid):
+def _drive_tensors(drive, neuron, grid):
     """What autograd sees of a `Drive` or None."""
     if drive is None:
         return None, None
@@ -194,7 +210,7 @@ def _loop_factors(loop, by_time):
     return made
 
 
-def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, drive=None):
+def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, parameters=None, drive=None):
     """Advance one population over the window.
 
     Args:
@@ -205,14 +221,18 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, d
         drive: `Drive`, or None: a bias and batch normalisation of what the inputs bring, in `round` mode.
         keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
             `CustomNeuron`, ``u``.
+        parameters: values that each neuron has for itself in place of the model's, ``{name: tensor [J]}`` with names of
+            `learnable`; they receive gradients.  For `round` delays and the surrogate estimator.
 
     Returns:
         ``(spikes, potential)``: `Spikes` of the population and ``[B, T, J]`` potentials before reset (an empty tensor
         unless asked for).
 
     Raises:
-        ConfigError: on shapes that do not fit or delays that are negative or not finite.
+        ConfigError: on shapes that do not fit, delays that are negative or not finite, or ``parameters`` that the
+            neuron does not have or the grid does not learn.
     """
+    check_own_parameters(neuron, grid, parameters or ())
     if keep_potential and neuron.spiking and grid.estimator == "eventprop":
         raise ConfigError(
             "EventProp here has no gradient for the potential of a spiking neuron; read it out with a LeakyIntegrator"
@@ -233,17 +253,23 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, d
         check_synapses(weight, delay, n_post, n_post)
         tensors += [weight, *delay_tensors(delay), None]
         delays.append(delay)
+    of_drive = _drive_tensors(drive, neuron, grid)
     if isinstance(neuron, CustomNeuron):
         if weight.is_cuda:
             raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
-        drive_tensors(drive, neuron, grid)
         return run_custom(neuron, inputs, grid, recurrent, keep_potential)
-    if on_cuda(inputs[0][1]):
+    own = rates = None
+    if parameters:
+        own = own_constants(neuron, parameters, grid.dt, n_post, weight)
+    if parameters or drive is not None:
+        rates = arrival_rates(neuron, parameters or {}, n_post, weight)
+    if on_cuda(weight):
         from spsnn.autograd import cuda
 
-        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential, drive)
+        return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential, own, rates, drive)
     call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking, drive)
-    z, v = _Population.apply(call, *drive_tensors(drive, neuron, grid), *tensors)
+    call.rates = None if rates is None else rates.numpy()
+    z, v = _Population.apply(call, own, *of_drive, *tensors)
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape

@@ -48,6 +48,8 @@ def model_section(name, model, data, history, metrics):
     if len(model.points):
         figures.insert(1, ("Learned coordinates; a distance of 1 is alpha ms of delay.",
                            pictures.coordinates(network, strongest=100, unit="ms")))  # fmt: skip
+    if any(p.own_parameters() for p in network.populations):
+        figures.append(("Parameters that every neuron has for itself.", pictures.neuron_histogram(network)))
     table = [
         ("test accuracy [%]", 100 * metrics["test_accuracy"]),
         ("validation accuracy [%]", 100 * metrics["validation_accuracy"]),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from spsnn.checks import not_negative, positive, whole
 from spsnn.errors import ConfigError
+from spsnn.neurons.learned import BOUNDS, TIMES
 from spsnn.space.euclidean import INITIALISERS
 
 DELAYS = ("spatial", "free", "axonal", "none")
@@ -48,6 +50,13 @@ class ModelConfig:
         normal_gain: potential that a normalised current starts with, its standard deviation in units of the threshold.
         dropout: while training, share of hidden neurons whose spikes do not reach the next populations, drawn for every
             sample; the others' weights are raised to make up for it.
+        learn_neuron: parameters that each hidden neuron has and trains for itself, of ``tau_mem``, ``tau_syn`` and,
+            with `AdaptiveLIF`, ``tau_adapt``, ``a``, ``b``; for ``round`` delays and the surrogate estimator.
+        learn_output: the same for the output population.
+        neuron_spread: ``{name: [low, high]}``: hidden neurons draw the starting value of a parameter from there, times
+            log-uniformly, instead of taking the neuron model's.
+        neuron_bounds: ``{name: [low, high]}`` within which a parameter trains, in place of those of
+            `spsnn.neurons.learned.BOUNDS`; times in ms.
         seed: of the starting values.
     """
 
@@ -73,6 +82,10 @@ class ModelConfig:
     normalise: str = "none"
     normal_gain: float = 1.0
     dropout: float = 0.0
+    learn_neuron: list = field(default_factory=list)
+    learn_output: list = field(default_factory=list)
+    neuron_spread: dict = field(default_factory=dict)
+    neuron_bounds: dict = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self):
@@ -96,3 +109,28 @@ class ModelConfig:
                 f"silent_pull needs engine='event' and readout='first_spike', got engine={self.engine!r} and "
                 f"readout={self.readout!r}; set it to 0"
             )
+        for name in ("learn_neuron", "learn_output"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name in ("neuron_spread", "neuron_bounds"):
+            object.__setattr__(self, name, _ranges(name, getattr(self, name)))
+
+
+def _names(field_name, names):
+    if isinstance(names, str) or not all(name in BOUNDS for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"{field_name} must be a list of names of {', '.join(BOUNDS)}, got {names!r}")
+    return list(names)
+
+
+def _ranges(field_name, ranges):
+    """Two increasing numbers for each name, as lists, which is how files give them back."""
+    made = {}
+    for name, ends in ranges.items():
+        if name not in BOUNDS:
+            raise ConfigError(f"{field_name} has ranges for {', '.join(BOUNDS)}, got {name!r}")
+        numbers = isinstance(ends, (list, tuple)) and len(ends) == 2
+        numbers = numbers and all(type(x) in (int, float) and math.isfinite(x) for x in ends)
+        least = 0 if name in TIMES else -1 if name == "a" else -math.inf
+        if not numbers or not least < ends[0] < ends[1]:
+            raise ConfigError(f"{field_name}.{name} must be two increasing numbers above {least:g}, got {ends!r}")
+        made[name] = [float(x) for x in ends]
+    return made

@@ -43,6 +43,12 @@ def check_event_engine(settings, neuron, output):
         raise ConfigError(
             f"the event engine reads out {' or '.join(READOUTS)}, got {settings.readout!r}; use it or engine='grid'"
         )
+    for name in ("learn_neuron", "learn_output", "neuron_spread"):
+        if getattr(settings, name):
+            raise ConfigError(
+                f"on the event engine a population shares its parameters, got {name}={getattr(settings, name)}; remove "
+                "it or set engine='grid'"
+            )
     for n in (neuron, output):
         if type(n) not in (LIF, LeakyIntegrator) or n.refractory:
             raise ConfigError(f"the event engine has LIF neurons without refractory period, got {n}; set engine='grid'")

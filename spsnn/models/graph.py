@@ -8,6 +8,7 @@ import torch
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.models.spsnn import SpSNN
+from spsnn.neurons.learned import BOUNDS, TIMES
 
 
 def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
@@ -27,7 +28,7 @@ def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
                 model.sizes[k],
                 "input" if neuron is None else neuron.kind,
                 model.points[k].position.detach().cpu().numpy().astype(np.float64) if len(model.points) else None,
-                {} if neuron is None else neuron.parameters(),
+                {} if neuron is None else {**neuron.parameters(), **_own(model.neurons[k - 1])},
                 rates[k],
             )
         )
@@ -37,6 +38,10 @@ def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
     )
     duration = events.duration if events is not None else model.grid.dt
     return Network(tuple(populations), projections, model.grid.dt, duration, source, name)
+
+
+def _own(neurons):
+    return {name: value.detach().cpu().numpy() for name, value in neurons().items()}
 
 
 def measure_rates(model, events, batch_size=256):
@@ -52,9 +57,10 @@ def measure_rates(model, events, batch_size=256):
 
 
 def from_graph(model, network):
-    """A model with the weights and delays of a graph, e.g. after quantisation; every delay is its own value.
+    """A model with the weights, delays and neuron parameters of a graph, e.g. after quantisation.
 
-    It runs on the grid, since chips advance in steps; a model of the event engine takes whole steps of delay.
+    Every delay is its own value.  The copy runs on the grid, since chips advance in steps; a model of the event engine
+    takes whole steps of delay.
 
     Args:
         model: `SpSNN` that gives the neurons, grid and readout.
@@ -64,6 +70,10 @@ def from_graph(model, network):
         ConfigError: if populations or projections differ.
     """
     config = {**model.config(), "delay": "free", "max_delay": None, "engine": "grid", "silent_pull": 0.0}
+    # A chip's nearest time constant may lie outside the bounds, by less than a factor of two.
+    for name in TIMES:
+        low, high = config["neuron_bounds"].get(name, BOUNDS[name])
+        config["neuron_bounds"] = {**config["neuron_bounds"], name: [low / 2, 2 * high]}
     if model.settings.engine == "event":
         config["grid"] |= {"delays": "round"}
     copy = SpSNN.from_config(config)
@@ -77,4 +87,13 @@ def from_graph(model, network):
             synapse.weight.copy_(torch.from_numpy(weight))
             synapse.delay.copy_(torch.from_numpy(delay))
             synapse.mask.copy_(torch.from_numpy(mask))
+        for neurons, population in zip(copy.neurons, network.populations[1:], strict=True):
+            for name in neurons.raw:
+                value = np.asarray(population.parameters.get(name), np.float64)
+                if value.shape != (population.size,):
+                    raise ConfigError(
+                        f"the model has a {name} for each neuron of {population.name}, the graph has not; take a graph "
+                        "that to_graph made of this model"
+                    )
+                neurons.put_(name, value)
     return copy

@@ -15,6 +15,7 @@ from spsnn.models.config import ModelConfig
 from spsnn.models.continuous import check_event_engine, run_continuous
 from spsnn.models.readouts import read_out
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
+from spsnn.neurons.learned import NeuronParameters, check_own_parameters
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
 
@@ -83,6 +84,8 @@ class SpSNN(nn.Module):
         for model in (neuron, output):
             if isinstance(model, CustomNeuron):
                 model.check_grid(grid)
+        check_own_parameters(neuron, grid, [*s.learn_neuron, *s.neuron_spread])
+        check_own_parameters(output, grid, s.learn_output)
         self.sizes, self.space, self.neuron, self.output, self.grid, self.settings = (
             sizes, space, neuron, output, grid, s,
         )  # fmt: skip
@@ -108,6 +111,11 @@ class SpSNN(nn.Module):
                 )
                 loop.init_weight(s.recurrent_gain * unit, 0.0, generator)
                 self.loops.append(loop)
+        learned = [(s.learn_neuron, s.neuron_spread)] * (len(self.sizes) - 2) + [(s.learn_output, {})]
+        self.neurons = nn.ModuleList(
+            NeuronParameters(neuron, n, *what, s.neuron_bounds, generator)
+            for n, (_, neuron), what in zip(self.sizes[1:], self.populations()[1:], learned, strict=True)
+        )
 
     def _synapse(self, pre, post, generator, **bounds):
         s = self.settings
@@ -152,6 +160,7 @@ class SpSNN(nn.Module):
                 [(spikes, synapse.weights(), synapse.kernel_delays())],
                 self.grid,
                 None if loop is None else (loop.weights(), loop.kernel_delays()),
+                parameters=self.neurons[k](),
             )
             if spikes is not None:
                 passed.append(spikes)

@@ -49,8 +49,8 @@ class Synapse(torch.nn.Module):
         with torch.no_grad():
             self.weight.normal_(mean / self.n_pre, gain / self.n_pre**0.5, generator=generator)
 
-    def raw_delays(self):
-        """Delays ``[n_pre, n_post]`` before the bound."""
+    def raw_delays(self, rows=slice(None)):
+        """Delays ``[n_pre, n_post]`` before the bound, or those of the presynaptic neurons ``rows``."""
         raise TypeError(f"{type(self).__name__} is a base class; use one of its children")
 
     def delays(self):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spsnn.errors import DataError, TrainingError
+from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.memory import keep_freed_memory
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
-from spsnn.training.losses import loss, rescue_silent
+from spsnn.training.losses import delay_penalty, loss, rescue_silent
 
 
 class Run:
@@ -25,21 +27,27 @@ class Run:
         self.history, self.best_epoch = [], 0
         self.best_state = {}
         self.optimizer = make_optimizer(model, config)
-        total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.total = total = config.epochs * math.ceil(n_samples / config.batch_size)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
+        if config.slope_start is not None and model.estimator != "surrogate":
+            raise ConfigError(
+                f"slope_start is a slope of the surrogate, the model learns by {model.estimator!r}; remove it"
+            )
 
 
 def make_optimizer(model, config):
-    """Adam or AdamW with a group for weights and one for coordinates, delays and alpha."""
+    """Adam or AdamW with groups for weights, for coordinates and delays, and for alpha and parameters of neurons."""
     position_lr = config.position_lr or 10 * config.lr
     weights, places, scales = [], [], []
     for name, p in model.named_parameters():
         if p.requires_grad:
-            (weights if name.endswith("weight") else scales if name.endswith("log_alpha") else places).append(p)
+            # log(alpha) and what a sigmoid holds within bounds move like a weight, not like a place.
+            scaled = name.endswith("log_alpha") or name.startswith("neurons.")
+            (weights if name.endswith("weight") else scales if scaled else places).append(p)
     groups = [
         {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
         {"params": places, "lr": position_lr, "weight_decay": 0.0},
-        {"params": scales, "lr": config.lr, "weight_decay": 0.0},  # log(alpha) moves like a weight, not like a place
+        {"params": scales, "lr": config.lr, "weight_decay": 0.0},
     ]
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind([g for g in groups if g["params"]])
@@ -52,6 +60,19 @@ def _rate(step, total, config):
     if config.schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
+
+
+@contextmanager
+def _slope_of_step(model, run):
+    """The surrogate of the next step: ``slope_start (slope / slope_start)^(step / last step)``."""
+    grid, start = model.grid, run.config.slope_start
+    if start is not None:
+        share = run.scheduler.last_epoch / max(run.total - 1, 1)
+        model.grid = replace(grid, slope=start * (grid.slope / start) ** share)
+    try:
+        yield
+    finally:
+        model.grid = grid
 
 
 def fit(
@@ -121,8 +142,11 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         if augment is not None:
             batch = augment(batch, run.rng)
         labels = torch.from_numpy(batch.labels).to(model.device)
-        output = model(batch)
+        with _slope_of_step(model, run):
+            output = model(batch)
         value = loss(output, labels, config, batch.duration, model.estimator)
+        if config.delay_weight:
+            value = value + config.delay_weight * delay_penalty(model, config.delay_band, run.rng)
         where = f"epoch {epoch}, batch {done}"
         if not torch.isfinite(value):
             raise TrainingError(f"the loss is {value.item()} at {where}; lower lr or set clip_norm")
