@@ -23,13 +23,14 @@ class DataConfig:
     Attributes:
         name: ``yinyang``, ``digits``, ``shd`` or ``ssc``.
         options: keyword arguments of the data set's class, for all splits.
-        train, validation, test: further arguments for one split.
+        train, validation, test: further arguments for one split; ``validation: null`` trains without a validation set
+            to the last epoch.
     """
 
     name: str = "yinyang"
     options: dict = field(default_factory=dict)
     train: dict = field(default_factory=dict)
-    validation: dict = field(default_factory=dict)
+    validation: dict | None = field(default_factory=dict)
     test: dict = field(default_factory=dict)
 
 
