@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -82,10 +83,20 @@ def read_config(path, overrides=()):
     Raises:
         ConfigError: on a missing or malformed file, an unknown key (naming the nearest known) or an ill-typed value.
     """
-    values = _load_yaml(find_config(path))
+    return build_config(read_values(path, overrides))
+
+
+def read_values(path, overrides=()):
+    """The plain values behind `read_config`, as they are written, without defaults."""
+    return change(_load_yaml(find_config(path)), overrides)
+
+
+def change(values, overrides):
+    """A copy of plain values with ``key=value`` overrides."""
+    values = copy.deepcopy(values)
     for text in overrides:
         _override(values, text)
-    return build_config(values)
+    return values
 
 
 def shipped_configs():

@@ -49,7 +49,7 @@ def reproduce(
         values, failures = run_table(
             name, seeds=seeds, rows=rows, epochs=epochs, folds=parse_folds(folds) if folds else (), jobs=jobs,
             device=device, data_dir=data_dir, out=out, results=results, label=label, run=not table_only,
-            report=lambda line: console.err.print(line, markup=False),
+            report=lambda line: console.err.print(line, markup=False, soft_wrap=True),
         )  # fmt: skip
     except KeyboardInterrupt:
         console.err.print("stopped; the same command goes on from the last finished epochs")
@@ -64,6 +64,45 @@ def reproduce(
     console.show(values["title"], values if json else shown, json)
     if failures:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example:  spsnn sweep digits --param training.lr=1e-3..1e-1:log --param hidden=[30],[60] --trials 20"
+)
+def sweep(
+    config: Annotated[str, typer.Argument(help="YAML file, or the name of a shipped configuration.")],
+    param: Annotated[list[str], typer.Option("--param", help="key=lo..hi, key=lo..hi:log or key=a,b; repeatable.")],
+    set: Annotated[list[str], typer.Option("--set", help="Override a key in all trials.")] = [],  # noqa: B006
+    trials: Annotated[int, typer.Option(help="Number of trials, those of an earlier start included.")] = 20,
+    folds: Folds = None,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    storage: Annotated[Path | None, typer.Option(help="SQLite file of the trials; default OUT/trials.db.")] = None,
+    jobs: Jobs = 1,
+    device: Device = "cpu",
+    data_dir: DataDir = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; default runs/sweep/CONFIG.")] = None,
+    json: Json = False,
+):
+    """Search settings on validation data; the test set is never read. Started again it goes on."""
+    from spsnn.cli.parameters import parse_parameter
+    from spsnn.cli.sweep import sweep as search
+
+    out = out or Path("runs") / "sweep" / Path(config).stem
+    try:
+        values = search(
+            config, [parse_parameter(text) for text in param], out, trials=trials, overrides=set,
+            folds=parse_folds(folds) if folds else (), seed=seed, storage=storage, jobs=jobs, data_dir=data_dir,
+            device=device, report=lambda line: console.err.print(line, markup=False, soft_wrap=True),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        console.err.print("stopped; the same command goes on")
+        raise typer.Exit(130) from None
+    shown = {
+        "accuracy": values["accuracy"],
+        "settings": "  ".join(values["best"] or []),
+        "trials": len(values["trials"]),
+    }
+    console.show(f"Best of the sweep; files in {out}", values if json else shown, json)
 
 
 def _percent(value):

@@ -89,7 +89,7 @@ def remembered_split(data, split, data_dir):
     return _load(json.dumps([data.name, {**data.options, **own}], sort_keys=True), split, data_dir)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _load(text, split, data_dir):
     name, options = json.loads(text)
     return workflow.load_split(DataConfig(name, options), split, data_dir)

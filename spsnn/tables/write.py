@@ -70,7 +70,7 @@ def protocol(table, folds):
     if folds:
         held = "; ".join(", ".join(str(s) for s in fold) for fold in folds)
         return (
-            f"Validation accuracy on training speakers held out in turn ({held}), averaged over the folds of each seed. "
+            f"Validation accuracy on training speakers held out in turn ({held}), mean over the folds of a seed. "
             "The test set is not read."
         )
     if table.protocol == "retrain":
