@@ -46,7 +46,7 @@ class Table:
 
     Attributes:
         title, text: heading and what the rows are; ``{data}`` becomes the label of the data set.
-        base: configuration that all rows change: a shipped name or a YAML file.
+        base: configuration that all rows change: a shipped name, or a YAML file beside the table's.
         protocol: ``retrain``: train on all training data and take the last epoch (the number of epochs was chosen
             before, on validation data); ``validation``: the base's own validation set chooses the epoch.
         seeds: number of seeds, from 0.
@@ -190,6 +190,8 @@ def read_table(name):
     values["rows"] = {
         str(row): typed(Row, {"name": str(row), **(entry or {})}, f"{where}.rows.{row}") for row, entry in rows.items()
     }
+    if isinstance(values.get("base"), str) and (path.parent / values["base"]).is_file():
+        values["base"] = str(path.parent / values["base"])
     table = typed(Table, {"name": path.stem, **values}, where)
     check(table, where)
     return table
