@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -23,13 +24,14 @@ class DataConfig:
     Attributes:
         name: ``yinyang``, ``digits``, ``shd`` or ``ssc``.
         options: keyword arguments of the data set's class, for all splits.
-        train, validation, test: further arguments for one split.
+        train, validation, test: further arguments for one split; ``validation: null`` trains without a validation set
+            to the last epoch.
     """
 
     name: str = "yinyang"
     options: dict = field(default_factory=dict)
     train: dict = field(default_factory=dict)
-    validation: dict = field(default_factory=dict)
+    validation: dict | None = field(default_factory=dict)
     test: dict = field(default_factory=dict)
 
 
@@ -85,10 +87,20 @@ def read_config(path, overrides=()):
     Raises:
         ConfigError: on a missing or malformed file, an unknown key (naming the nearest known) or an ill-typed value.
     """
-    values = _load_yaml(find_config(path))
+    return build_config(read_values(path, overrides))
+
+
+def read_values(path, overrides=()):
+    """The plain values behind `read_config`, as they are written, without defaults."""
+    return change(_load_yaml(find_config(path)), overrides)
+
+
+def change(values, overrides):
+    """A copy of plain values with ``key=value`` overrides."""
+    values = copy.deepcopy(values)
     for text in overrides:
         _override(values, text)
-    return build_config(values)
+    return values
 
 
 def shipped_configs():

@@ -14,6 +14,8 @@ class TrainingConfig:
 
     Attributes:
         epochs: passes over the training data.
+        select: the epoch that a run ends with: ``best`` on the validation set, or ``last``, whatever it validates at;
+            without a validation set it is the last.
         batch_size: samples per step.
         optimizer: ``adam`` or ``adamw``.
         lr: learning rate of the weights.
@@ -36,6 +38,7 @@ class TrainingConfig:
     """
 
     epochs: int = 50
+    select: str = "best"
     batch_size: int = 64
     optimizer: str = "adam"
     lr: float = 1e-3
@@ -60,7 +63,9 @@ class TrainingConfig:
         not_negative(
             self, "weight_decay", "rate_target", "rate_weight", "time_weight", "delay_weight", "rescue", "seed"
         )
-        for name, known in (("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant"))):
+        for name, known in (
+            ("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant")), ("select", ("best", "last")),
+        ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
         if not 0 <= self.warmup < 1:

@@ -79,12 +79,12 @@ def fit(
     model, train, validation, config=None, *, augment=None, checkpoint=None, resume=False, on_epoch=None,
     on_batch=None, provenance=None,
 ):  # fmt: skip
-    """Train a model and leave it at its best epoch on the validation set.
+    """Train a model and leave it at its best epoch on the validation set, or at the last (``config.select``).
 
     Args:
         model: `spsnn.SpSNN`; trained in place.
         train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
-            alone chooses the epoch.
+            alone chooses the epoch; where it is None the last epoch is taken.
         config: `TrainingConfig`.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
@@ -96,7 +96,8 @@ def fit(
 
     Returns:
         The history, a list of dictionaries with ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
-        ``validation_accuracy``, ``spikes_per_neuron``, ``silent``, ``clipped``, ``seconds`` and ``best``.
+        ``validation_accuracy`` (these two only with a validation set), ``spikes_per_neuron``, ``silent``, ``clipped``,
+        ``seconds`` and ``best``.
 
     Raises:
         DataError: on data without labels or with labels that the model has no output for.
@@ -105,17 +106,20 @@ def fit(
     keep_freed_memory()
     config = config or TrainingConfig()
     train, validation = (getattr(events, "events", events) for events in (train, validation))
-    for name, events in (("training", train), ("validation", validation)):
-        _check_labels(name, events, model)
+    _check_labels("training", train, model)
+    if validation is not None:
+        _check_labels("validation", validation, model)
+    take_last = validation is None or config.select == "last"
     run = Run(model, config, len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
         entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
-        score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
-        entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
+        if validation is not None:
+            score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
+            entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
         run.history.append(entry)
-        if not run.best_state or _better(entry, run.history[run.best_epoch]):
+        if take_last or not run.best_state or _better(entry, run.history[run.best_epoch]):
             run.best_epoch = epoch
             run.best_state = {name: t.detach().clone() for name, t in model.state_dict().items()}
         entry["best"] = run.best_epoch == epoch
