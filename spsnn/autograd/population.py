@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,14 +13,17 @@ from spsnn.autograd.custom import run_custom
 from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
+from spsnn.autograd.sparse import sparse_mask
 from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
+from spsnn.kernels.cpu import sparse_population
 from spsnn.kernels.cpu.adjoint import run_adjoint
 from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
 from spsnn.kernels.cpu.population import run
 from spsnn.kernels.cpu.projection import tiles_of
+from spsnn.kernels.cpu.sparse import loop_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.custom import CustomNeuron
 
@@ -64,6 +68,7 @@ class _Call:
     grid: Grid
     sources: list
     delays: list
+    masks: list
     recurrent: bool
     keep_potential: bool
     tape: tuple = None
@@ -86,22 +91,17 @@ class _Population(torch.autograd.Function):
         x_0 = tiles_of(n_samples, n_steps, n, dtype)
         x_1 = tiles_of(n_samples, n_steps, n, dtype) if grid.delays == "exact" else none[..., None]
         for source, p in zip(call.sources, projections, strict=False):
-            spread(source, p.weight, p.delays, p.arrival, x_0, x_1)
-        loop = projections[-1]  # read only if there are recurrent weights
-        feed_0 = feed_1 = np.zeros((0, 0), dtype)
-        if call.recurrent:
-            feed_0 = loop.weight
-            if grid.delays == "exact":
-                feed_0, feed_1, _, _ = _loop_factors(loop, False)
+            spread(source, p.weight, p.delays, p.arrival, x_0, x_1, p.mask)
+        advance, _, loop = _loop(call, projections[-1], False)
         shape = (n_samples, n_steps, n)
         spikes, potential = np.empty(shape, dtype), np.empty(shape, dtype)
         eventprop = grid.estimator == "eventprop" and neuron.spiking
         current = np.empty(shape, dtype) if eventprop else none
         adaptation = np.empty(shape, dtype) if eventprop and neuron.adaptive else none
         constants = neuron.constants(grid.dt, n, dtype)
-        run(
-            x_0, x_1, feed_0, feed_1, loop.delays, loop.arrival, constants, neuron.reset == "subtract",
-            neuron.adaptive, neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
+        advance(
+            x_0, x_1, *loop, constants, neuron.reset == "subtract", neuron.adaptive,
+            neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
         )  # fmt: skip
         call.tape = (constants, spikes, potential, current, adaptation)
         ctx.call = call
@@ -122,18 +122,12 @@ class _Population(torch.autograd.Function):
         grad_z = none if grad_z is None or not neuron.spiking else np.ascontiguousarray(grad_z.numpy(), dtype=dtype)
         grad_v = none if grad_v is None or not grad_v.numel() else np.ascontiguousarray(grad_v.numpy(), dtype=dtype)
         by_time = grid.estimator == "eventprop"
-        loop = projections[-1]
-        back_0 = back_1 = np.zeros((0, 0), dtype)
-        if call.recurrent:
-            back_0 = loop.weight
-            if grid.delays == "exact":
-                _, _, back_0, back_1 = _loop_factors(loop, by_time)
+        _, retreat, loop = _loop(call, projections[-1], by_time)
         n_samples, n_steps, n = potential.shape
         grad_0, grad_1 = tiles_of(n_samples, n_steps, n, dtype), tiles_of(n_samples, n_steps, n, dtype)
-        run_adjoint(
-            spikes, potential, current, adaptation, grad_z, grad_v, back_0, back_1, loop.delays, loop.arrival,
-            constants, neuron.reset == "subtract", neuron.adaptive, neuron.refractory > 0, grid.detach_reset,
-            by_time and neuron.spiking,
+        retreat(
+            spikes, potential, current, adaptation, grad_z, grad_v, *loop, constants, neuron.reset == "subtract",
+            neuron.adaptive, neuron.refractory > 0, grid.detach_reset, by_time and neuron.spiking,
             SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
             neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
@@ -143,36 +137,44 @@ class _Population(torch.autograd.Function):
         grads = []
         for k, (source, p) in enumerate(zip(sources, projections, strict=True)):
             with_spikes = ctx.needs_input_grad[PER_PROJECTION * (k + 1)]
-            g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, grad_0, grad_1)
+            g = pull_back(source, p.weight, p.delays, p.arrival, by_time, with_spikes, grad_0, grad_1, p.mask)
             grads += [None if x is None else torch.as_tensor(x) for x in g]
         return (None, *grads)
 
 
-@dataclass(frozen=True)
-class _Projection:
+class _Projection(NamedTuple):
     """A projection as the kernels take it."""
 
     weight: np.ndarray
     delays: object
     arrival: object
+    mask: np.ndarray | None  # of the kept synapses, for the sparse kernels
 
 
 def _projections(call, tensors):
     found = []
-    for k, delay in enumerate(call.delays):
+    for k, (delay, mask) in enumerate(zip(call.delays, call.masks, strict=True)):
         weight, *rest = tensors[PER_PROJECTION * k : PER_PROJECTION * (k + 1)]
         least = int(call.recurrent and k == len(call.delays) - 1)
         n_steps = call.sources[0].shape[1]
         arrival = arrival_of(call.neuron, call.grid.dt, n_steps, call.grid.delays == "exact", least, weight.dtype)
         weight_array = weight.detach().contiguous().numpy()
-        found.append(_Projection(weight_array, kernel_form(rest[:4], delay, weight.dtype), arrival))
+        found.append(_Projection(weight_array, kernel_form(rest[:4], delay, weight.dtype), arrival, mask))
     return found
 
 
-def _loop_factors(loop, by_time):
-    made = [np.empty_like(loop.weight) for _ in range(4)]
-    loop_factors(loop.weight, loop.delays, loop.arrival, by_time, *made)
-    return made
+def _loop(call, p, by_time):
+    """``(run, run_adjoint, how they take the recurrent synapses)`` of the last projection; ``by_time`` says what a spike
+    of the adjoint stands for, and is False for the forward pass."""
+    if call.recurrent and p.mask is not None:
+        return sparse_population.run, sparse_population.run_adjoint, (loop_of(p.mask, p.weight, p.delays, p.arrival, by_time),)
+    weight_0 = weight_1 = np.zeros((0, 0), p.weight.dtype)
+    if call.recurrent:
+        weight_0 = p.weight
+        if p.arrival.exact:
+            *_, weight_0, weight_1 = made = [np.empty_like(p.weight) for _ in range(4)]
+            loop_factors(p.weight, p.delays, p.arrival, by_time, *made)
+    return run, run_adjoint, (weight_0, weight_1, p.delays, p.arrival)
 
 
 def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
@@ -180,9 +182,11 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
 
     Args:
         neuron: neuron model, e.g. `spsnn.LIF`.
-        inputs: list of ``(spikes, weight [I, J], delay)``; a delay is ``[I, J]`` in ms or `Distances`.
+        inputs: list of ``(spikes, weight [I, J], delay)`` or ``(spikes, weight, delay, mask)``; a delay is ``[I, J]``
+            in ms or `Distances`; a mask is bool ``[I, J]``, and weights are zero where it is False: on the CPU such
+            synapses cost nothing and have no gradient.
         grid: `Grid`.
-        recurrent: ``(weight [J, J], delay)`` or None; a recurrent delay acts for at least one step.
+        recurrent: ``(weight [J, J], delay)``, also with a mask, or None; a recurrent delay acts for at least one step.
         keep_potential: also return the potential of a spiking population, `HELD` while it is refractory; of a
             `CustomNeuron`, ``u``.
 
@@ -199,29 +203,33 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         )
     if not inputs:
         raise ConfigError("a population needs at least one input projection")
-    tensors, sources = [], []
     n_post = inputs[0][1].shape[-1]
-    for spikes, weight, delay in inputs:
-        check_synapses(weight, delay, spikes.shape[2], n_post)
+    inputs, masks = [x[:3] for x in inputs], [x[3] if len(x) > 3 else None for x in inputs]
+    tensors, sources = [], []
+    for (spikes, weight, delay), mask in zip(inputs, masks, strict=True):
+        check_synapses(weight, delay, spikes.shape[2], n_post, mask)
         if spikes.shape[:2] != inputs[0][0].shape[:2]:
             raise ConfigError(f"inputs differ in batch or steps: {inputs[0][0].shape[:2]} and {spikes.shape[:2]}")
         tensors += [weight, *delay_tensors(delay), spikes.dense]
         sources.append(spikes)
     delays = [delay for _, _, delay in inputs]
     if recurrent is not None:
-        weight, delay = recurrent
-        check_synapses(weight, delay, n_post, n_post)
+        weight, delay, *mask = recurrent
+        recurrent = weight, delay
+        masks += mask or [None]
+        check_synapses(weight, delay, n_post, n_post, masks[-1])
         tensors += [weight, *delay_tensors(delay), None]
         delays.append(delay)
     if isinstance(neuron, CustomNeuron):
         if weight.is_cuda:
             raise ConfigError(f"a network of {type(neuron).__name__} trains on the CPU only; use the device cpu")
-        return run_custom(neuron, inputs, grid, recurrent, keep_potential)
+        return run_custom(neuron, inputs, grid, recurrent, keep_potential, masks)
     if on_cuda(inputs[0][1]):
         from spsnn.autograd import cuda
 
         return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential)
-    call = _Call(neuron, grid, sources, delays, recurrent is not None, keep_potential or not neuron.spiking)
+    masks = [sparse_mask(mask) for mask in masks]
+    call = _Call(neuron, grid, sources, delays, masks, recurrent is not None, keep_potential or not neuron.spiking)
     z, v = _Population.apply(call, *tensors)
     if not neuron.spiking:
         return None, v

@@ -149,9 +149,9 @@ class SpSNN(nn.Module):
             loop = self.loops[k] if k < len(self.loops) else None
             spikes, potential = run_population(
                 neuron,
-                [(spikes, synapse.weights(), synapse.kernel_delays())],
+                [(spikes, synapse.weights(), synapse.kernel_delays(), synapse.kernel_mask())],
                 self.grid,
-                None if loop is None else (loop.weights(), loop.kernel_delays()),
+                None if loop is None else (loop.weights(), loop.kernel_delays(), loop.kernel_mask()),
             )
             if spikes is not None:
                 passed.append(spikes)
