@@ -121,9 +121,7 @@ def _pull_to_spikes(ptr, steps, bounds, place, back, rows, grad):
             w_0, w_1, w_2, w_3 = _four(back, k)
             for e in range(first, last):
                 at = np.uint64(steps[e]) * np.uint64(LANES)
-                grad[e] += (w_0 * rows[at + p_0] + w_1 * rows[at + p_1]) + (
-                    w_2 * rows[at + p_2] + w_3 * rows[at + p_3]
-                )
+                grad[e] += (w_0 * rows[at + p_0] + w_1 * rows[at + p_1]) + (w_2 * rows[at + p_2] + w_3 * rows[at + p_3])
             k += FOUR
         while k < end:
             p, w = np.uint64(place[k]), back[k]

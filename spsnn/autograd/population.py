@@ -167,7 +167,11 @@ def _loop(call, p, by_time):
     """``(run, run_adjoint, how they take the recurrent synapses)`` of the last projection; ``by_time`` says what a spike
     of the adjoint stands for, and is False for the forward pass."""
     if call.recurrent and p.mask is not None:
-        return sparse_population.run, sparse_population.run_adjoint, (loop_of(p.mask, p.weight, p.delays, p.arrival, by_time),)
+        return (
+            sparse_population.run,
+            sparse_population.run_adjoint,
+            (loop_of(p.mask, p.weight, p.delays, p.arrival, by_time),),
+        )
     weight_0 = weight_1 = np.zeros((0, 0), p.weight.dtype)
     if call.recurrent:
         weight_0 = p.weight

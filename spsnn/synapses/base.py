@@ -94,9 +94,9 @@ class Synapse(torch.nn.Module):
             self.mask.copy_(keep)
             self.weight.masked_fill_(~self.mask, 0.0)
 
-    def n_parameters(self):
-        """Trainable values of the weights and of delays per synapse that are in force."""
-        return int(self.mask.sum()) if self.weight.requires_grad else 0
+    def per_synapse(self):
+        """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
+        return [self.weight]
 
     def project_(self):
         """Bring parameters back into their range after an optimiser step."""

@@ -14,18 +14,20 @@ from spsnn.memory import keep_freed_memory
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
 from spsnn.training.losses import loss, rescue_silent
+from spsnn.training.sparsify import Sparsifier, SparsityConfig
 
 
 class Run:
     """State of a training run between epochs: optimiser, schedule, random numbers, history, best model."""
 
-    def __init__(self, model, config, n_samples):
+    def __init__(self, model, config, sparsity, n_samples):
         self.config = config
         self.rng = np.random.default_rng(config.seed)
         self.history, self.best_epoch = [], 0
         self.best_state = {}
         self.optimizer = make_optimizer(model, config)
         total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.sparsifier = Sparsifier(model, sparsity, total)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
 
 
@@ -55,7 +57,7 @@ def _rate(step, total, config):
 
 
 def fit(
-    model, train, validation, config=None, *, augment=None, checkpoint=None, resume=False, on_epoch=None,
+    model, train, validation, config=None, *, sparsity=None, augment=None, checkpoint=None, resume=False, on_epoch=None,
     on_batch=None, provenance=None,
 ):  # fmt: skip
     """Train a model and leave it at its best epoch on the validation set.
@@ -65,6 +67,8 @@ def fit(
         train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
             alone chooses the epoch.
         config: `TrainingConfig`.
+        sparsity: `SparsityConfig`, or None: no synapse is pruned.  While the density falls the best epoch is that of
+            the lowest density so far, so that in the end only epochs at the final density count.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
         resume: continue from ``checkpoint`` if it is there; on one machine the result is the same bit for bit as
@@ -75,7 +79,8 @@ def fit(
 
     Returns:
         The history, a list of dictionaries with ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
-        ``validation_accuracy``, ``spikes_per_neuron``, ``silent``, ``clipped``, ``seconds`` and ``best``.
+        ``validation_accuracy``, ``spikes_per_neuron``, ``silent``, ``clipped``, ``density`` (of the synapses there
+        were at the start, the share that is left), ``seconds`` and ``best``.
 
     Raises:
         DataError: on data without labels or with labels that the model has no output for.
@@ -86,7 +91,7 @@ def fit(
     train, validation = (getattr(events, "events", events) for events in (train, validation))
     for name, events in (("training", train), ("validation", validation)):
         _check_labels(name, events, model)
-    run = Run(model, config, len(train))
+    run = Run(model, config, sparsity or SparsityConfig(), len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
@@ -107,7 +112,7 @@ def fit(
 
 
 def _better(entry, best):
-    key = lambda e: (e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
+    key = lambda e: (-e.get("density", 1.0), e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
     return key(entry) > key(best)
 
 
@@ -121,7 +126,9 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         if augment is not None:
             batch = augment(batch, run.rng)
         labels = torch.from_numpy(batch.labels).to(model.device)
-        output = model(batch)
+        step = run.scheduler.last_epoch + 1
+        with run.sparsifier.watching(step):
+            output = model(batch)
         value = loss(output, labels, config, batch.duration, model.estimator)
         where = f"epoch {epoch}, batch {done}"
         if not torch.isfinite(value):
@@ -133,6 +140,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         run.optimizer.step()
         run.scheduler.step()
+        run.sparsifier.update(step, run.optimizer, run.rng)
         model.project_()
         for name, p in model.named_parameters():
             if not torch.isfinite(p).all():
@@ -149,6 +157,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         "spikes_per_neuron": float(spikes / n),
         "silent": silent / len(batches),
         "clipped": max(s.clipped for _, _, s in model.synapses()),
+        "density": run.sparsifier.density(),
         "seconds": time.perf_counter() - start,
     }
 
