@@ -11,9 +11,9 @@ import common
 import numba
 import numpy as np
 import torch
-from kernels import NEURON, SAMPLES, WORKLOADS, places
 
 import spsnn
+from kernels import NEURON, SAMPLES, WORKLOADS, places
 from spsnn.autograd import sparse
 from spsnn.autograd.delays import arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.projection import pull_back, spread
@@ -119,14 +119,14 @@ def main():
     whole = [network(n, d, repeats) for n in NETWORKS for d in DENSITIES]
     text = f"""
 Density is the share of synapses kept, at random. "Dense" is the dense kernels with masked weights, "sparse" those that
-skip pruned synapses; both give the same spikes and gradients. Single precision, batch {SAMPLES}, one core, best of
+skip the others; both give the same spikes and gradients. Single precision, batch {SAMPLES}, one core, best of
 {repeats}, the calls taking turns.
 
 Projections alone are workloads A (700 -> 256, 8,000 spikes a sample, T = 250) and B (140 -> 256, 6,000 spikes, T = 100)
 of [kernels.md](kernels.md), delays from coordinates, rounded to steps; backward gives weights and coordinates. Networks
 have the same inputs; a step is a forward and a backward pass with the triangular surrogate for all weights and
-coordinates. Their neurons cost the same at every density, which bounds the gain. At density 1 the table shows what lists
-cost or gain over matrices; the sparse kernels are used below a density of {sparse.SPARSE_BELOW:g}.
+coordinates. Their neurons cost the same at every density, which bounds the gain. Density 1 shows what lists cost or
+gain over matrices. The sparse kernels are used below a density of {sparse.SPARSE_BELOW:g}.
 """
     common.write("sparse", "Pruned networks", text, {"Projections alone": alone, "Networks": whole})
 

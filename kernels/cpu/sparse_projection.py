@@ -1,7 +1,7 @@
 """Delayed synapses of a whole window where most are pruned: a pruned one costs nothing.
 
 As `spsnn.kernels.cpu.projection`, whose tiles it reads and writes, but from lists of the kept synapses, four of a
-source at a time.  Arrivals of a place are added in the same order as there: the forward result has the same bits.
+source at a time.  Arrivals of a place are added in the same order as there.
 """
 
 import numpy as np

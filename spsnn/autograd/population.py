@@ -164,8 +164,10 @@ def _projections(call, tensors):
 
 
 def _loop(call, p, by_time):
-    """``(run, run_adjoint, how they take the recurrent synapses)`` of the last projection; ``by_time`` says what a spike
-    of the adjoint stands for, and is False for the forward pass."""
+    """``(run, run_adjoint, how they take the recurrent synapses)`` of the last projection.
+
+    ``by_time``: the adjoint's gradient of a spike is that of its time; False for the forward pass.
+    """
     if call.recurrent and p.mask is not None:
         return (
             sparse_population.run,

@@ -19,7 +19,7 @@ from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
 
 
 class _Delayed(torch.autograd.Function):
-    """Inputs: source, dt, delay, mask for the sparse kernels or None, then weight, matrix, pre, post, alpha and dense spikes (or None)."""
+    """Inputs: source, dt, delay, sparse mask or None, then weight, matrix, pre, post, alpha, dense spikes (or None)."""
 
     @staticmethod
     def forward(ctx, source, dt, delay, mask, weight, *rest):

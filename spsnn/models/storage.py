@@ -11,8 +11,8 @@ def storage_of(model):
 
     Returns:
         ``weights`` of kept synapses; ``coordinates``; ``delays`` (one per kept synapse or per axon, 0 where coordinates
-        give them); ``delay_scales`` (alpha of each projection with coordinates); ``neuron_parameters`` (constants of the
-        populations after the input); ``numbers``, their sum.
+        give them); ``delay_scales`` (alpha of each projection with coordinates); ``neuron_parameters`` (constants of
+        the populations after the input); ``numbers``, their sum.
 
         The index is that of compressed rows, for projections with pruned synapses alone: ``indices``, one target of
         ``ceil(log2 J)`` bits per kept synapse, and a bound of each row, of ``ceil(log2(E + 1))`` bits for E synapses;

@@ -20,8 +20,9 @@ _PANELS = (
 
 
 def best_epoch(history):
-    """Epoch that validation chooses: highest ``validation_accuracy``, then lowest ``validation_loss``, then first, among
-    those of the lowest ``density`` where there is one.
+    """Epoch that validation chooses: highest ``validation_accuracy``, then lowest ``validation_loss``, then first.
+
+    Of a run that prunes, epochs of the lowest ``density`` alone count.
 
     Args:
         history: one dict per epoch.

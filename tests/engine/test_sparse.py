@@ -1,4 +1,4 @@
-"""Sparse kernels against dense kernels with masked weights, and against the unrolled network: same spikes and gradients."""
+"""Sparse kernels against dense kernels with masked weights and against the unrolled network."""
 
 import itertools
 

@@ -165,7 +165,7 @@ def rows(part, values, dtype):
     ("change", "words"),
     [
         (lambda h: h["state"].__delitem__("feedforward.0.weight.indices"), "of feedforward.0.weight lack indices"),
-        (lambda h: h.move("state/feedforward.0.weight.values", "state/x.weight.values"), "of feedforward.0.weight lack"),
+        (lambda h: h.move("state/feedforward.0.weight.values", "state/x.weight.values"), "0.weight lack"),
         (rows("indptr", [0, 2, 2, 5], np.int64), "indptr should have 5 entries, it has 4"),
         (rows("indptr", [0, 2, 2, 4, 6], np.int64), "indptr ends at 6, there are 5 indices and 5 values"),
         (rows("indptr", [0, 4, 2, 4, 5], np.int64), "indptr must rise from 0"),
