@@ -14,7 +14,7 @@ from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.neurons import NEURONS
 from spsnn.space import Euclidean
-from spsnn.training import TrainingConfig
+from spsnn.training import SparsityConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -67,17 +67,19 @@ class RunConfig:
     grid: Grid
     training: TrainingConfig
     augment: AugmentConfig
+    sparsity: SparsityConfig
 
     def as_dict(self):
         """Plain values, as written to the run's folder and the model file."""
         neuron = lambda n: None if n is None else {"kind": n.kind, **n.parameters()}  # noqa: E731
-        plain = {k: asdict(getattr(self, k)) for k in ("data", "model", "space", "grid", "training", "augment")}
+        sections = ("data", "model", "space", "grid", "training", "augment", "sparsity")
+        plain = {k: asdict(getattr(self, k)) for k in sections}
         return {**plain, "hidden": list(self.hidden), "neuron": neuron(self.neuron), "output": neuron(self.output)}
 
 
 SECTIONS = {
     "data": DataConfig, "model": ModelConfig, "space": Euclidean, "grid": Grid, "training": TrainingConfig,
-    "augment": AugmentConfig, "neuron": None, "output": None, "hidden": None,
+    "augment": AugmentConfig, "sparsity": SparsityConfig, "neuron": None, "output": None, "hidden": None,
 }  # fmt: skip
 
 

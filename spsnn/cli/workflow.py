@@ -101,6 +101,7 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         sets["train"].events,
         sets["validation"].events if "validation" in sets else None,
         config.training,
+        sparsity=config.sparsity,
         augment=make_augment(config.augment),
         checkpoint=out / "checkpoint.h5",
         resume=resume,
@@ -116,6 +117,8 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         "epochs": len(history),
         "parameters": model.n_parameters(),
         "spikes_per_neuron": best["spikes_per_neuron"],
+        "density": best.get("density", 1.0),
+        "storage": model.storage(),
         "clipped_delays": best["clipped"],
         "seconds_train": sum(e["seconds"] for e in history),
     }

@@ -14,6 +14,7 @@ from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.models.continuous import check_event_engine, run_continuous
 from spsnn.models.readouts import read_out
+from spsnn.models.storage import storage_of
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
 from spsnn.neurons.learned import NeuronParameters, check_own_parameters
 from spsnn.space import Euclidean, Points
@@ -157,9 +158,9 @@ class SpSNN(nn.Module):
             loop = self.loops[k] if k < len(self.loops) else None
             spikes, potential = run_population(
                 neuron,
-                [(spikes, synapse.weights(), synapse.kernel_delays())],
+                [(spikes, synapse.weights(), synapse.kernel_delays(), synapse.kernel_mask())],
                 self.grid,
-                None if loop is None else (loop.weights(), loop.kernel_delays()),
+                None if loop is None else (loop.weights(), loop.kernel_delays(), loop.kernel_mask()),
                 parameters=self.neurons[k](),
             )
             if spikes is not None:
@@ -185,9 +186,14 @@ class SpSNN(nn.Module):
             synapse.project_()
 
     def n_parameters(self):
-        """Number of trainable values; a masked weight does not count."""
+        """Number of trainable values; those of pruned synapses do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
-        return total - sum(int((~s.mask).sum()) for _, _, s in self.synapses())
+        pruned = [int((~s.mask).sum()) for _, _, s in self.synapses() for p in s.per_synapse() if p.requires_grad]
+        return total - sum(pruned)
+
+    def storage(self):
+        """Numbers that the network needs, and what it takes to say which synapses are there: `storage_of`."""
+        return storage_of(self)
 
     def config(self):
         """Settings from which `from_config` builds the same model, JSON-able."""

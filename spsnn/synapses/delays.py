@@ -75,6 +75,10 @@ class FreeDelaySynapse(Synapse):
         """The delays themselves."""
         return self.delay[rows]
 
+    def per_synapse(self):
+        """Weights and delays."""
+        return [self.weight, self.delay]
+
     def project_(self):
         """Keep delays at or above ``d_min``, where their gradient still reaches them."""
         with torch.no_grad():

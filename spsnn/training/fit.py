@@ -16,18 +16,20 @@ from spsnn.memory import keep_freed_memory
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
 from spsnn.training.losses import delay_penalty, loss, rescue_silent
+from spsnn.training.sparsify import Sparsifier, SparsityConfig
 
 
 class Run:
     """State of a training run between epochs: optimiser, schedule, random numbers, history, best model."""
 
-    def __init__(self, model, config, n_samples):
+    def __init__(self, model, config, sparsity, n_samples):
         self.config = config
         self.rng = np.random.default_rng(config.seed)
         self.history, self.best_epoch = [], 0
         self.best_state = {}
         self.optimizer = make_optimizer(model, config)
         self.total = total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.sparsifier = Sparsifier(model, sparsity, total)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
         if config.slope_start is not None and model.estimator != "surrogate":
             raise ConfigError(
@@ -76,7 +78,7 @@ def _slope_of_step(model, run):
 
 
 def fit(
-    model, train, validation, config=None, *, augment=None, checkpoint=None, resume=False, on_epoch=None,
+    model, train, validation, config=None, *, sparsity=None, augment=None, checkpoint=None, resume=False, on_epoch=None,
     on_batch=None, provenance=None,
 ):  # fmt: skip
     """Train a model and leave it at its best epoch on the validation set, or at the last (``config.select``).
@@ -86,6 +88,8 @@ def fit(
         train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
             alone chooses the epoch; where it is None the last epoch is taken.
         config: `TrainingConfig`.
+        sparsity: `SparsityConfig`, or None: no synapse is pruned.  While the density falls the best epoch is that of
+            the lowest density so far, so that in the end only epochs at the final density count.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
         resume: continue from ``checkpoint`` if it is there; on one machine the result is the same bit for bit as
@@ -97,7 +101,7 @@ def fit(
     Returns:
         The history, a list of dictionaries with ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
         ``validation_accuracy`` (these two only with a validation set), ``spikes_per_neuron``, ``silent``, ``clipped``,
-        ``seconds`` and ``best``.
+        ``density`` (of the synapses there were at the start, the share that is left), ``seconds`` and ``best``.
 
     Raises:
         DataError: on data without labels or with labels that the model has no output for.
@@ -110,7 +114,7 @@ def fit(
     if validation is not None:
         _check_labels("validation", validation, model)
     take_last = validation is None or config.select == "last"
-    run = Run(model, config, len(train))
+    run = Run(model, config, sparsity or SparsityConfig(), len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
@@ -132,7 +136,7 @@ def fit(
 
 
 def _better(entry, best):
-    key = lambda e: (e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
+    key = lambda e: (-e.get("density", 1.0), e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
     return key(entry) > key(best)
 
 
@@ -146,7 +150,8 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         if augment is not None:
             batch = augment(batch, run.rng)
         labels = torch.from_numpy(batch.labels).to(model.device)
-        with _slope_of_step(model, run):
+        step = run.scheduler.last_epoch + 1
+        with run.sparsifier.watching(step), _slope_of_step(model, run):
             output = model(batch)
         value = loss(output, labels, config, batch.duration, model.estimator)
         if config.delay_weight:
@@ -161,6 +166,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         run.optimizer.step()
         run.scheduler.step()
+        run.sparsifier.update(step, run.optimizer, run.rng)
         model.project_()
         for name, p in model.named_parameters():
             if not torch.isfinite(p).all():
@@ -177,6 +183,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         "spikes_per_neuron": float(spikes / n),
         "silent": silent / len(batches),
         "clipped": max(s.clipped for _, _, s in model.synapses()),
+        "density": run.sparsifier.density(),
         "seconds": time.perf_counter() - start,
     }
 
