@@ -193,8 +193,11 @@ def _drive_tensors(drive, neuron, grid):
     """What autograd sees of a `Drive` or None."""
     if drive is None:
         return None, None
-    if grid.delays != "round" or isinstance(neuron, CustomNeuron):
-        raise ConfigError("a bias or batch normalisation needs delays='round' and LIF or AdaptiveLIF neurons")
+    if grid.delays != "round" or grid.estimator != "surrogate" or isinstance(neuron, CustomNeuron):
+        raise ConfigError(
+            f"a bias or batch normalisation needs delays='round', estimator='surrogate' and LIF or AdaptiveLIF neurons, "
+            f"got {grid.delays!r}, {grid.estimator!r} and {neuron.kind!r}"
+        )
     return drive.bias, drive.gain
 
 

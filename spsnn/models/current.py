@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from spsnn.autograd.drive import EPS, Drive
 
 MOMENTUM = 0.1
+
+
+def response(neuron, dt):
+    """Standard deviation of the potential that white noise of variance 1 in the current's jumps causes, without spikes:
+    the norm of the potential after one unit jump, at steps of ``dt`` ms."""
+    vv, vi, va, av, ai, aa, ii = neuron.constants(dt, 1, np.float64)[:7, 0]
+    v, a, i, total = 0.0, 0.0, 1.0, 0.0
+    while abs(v) + abs(a) + abs(i) > 1e-9:
+        v, a, i = vv * v + vi * i + va * a, av * v + ai * i + aa * a, ii * i
+        total += v * v
+    return total**0.5
 
 
 class Current(torch.nn.Module):

@@ -44,7 +44,7 @@ def make_optimizer(model, config):
     for name, p in model.named_parameters():
         if p.requires_grad:
             # log(alpha) and what a sigmoid holds within bounds move like a weight, not like a place.
-            scaled = name.endswith("log_alpha") or name.startswith("neurons.")
+            scaled = name.endswith("log_alpha") or name.startswith(("neurons.", "currents."))
             (weights if name.endswith("weight") else scales if scaled else places).append(p)
     groups = [
         {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
@@ -142,6 +142,8 @@ def _better(entry, best):
 
 def _train_epoch(model, train, run, augment, epoch, on_batch):
     config, start = run.config, time.perf_counter()
+    model.train()
+    model.rng = run.rng
     order = run.rng.permutation(len(train))
     batches = [order[k : k + config.batch_size] for k in range(0, len(order), config.batch_size)]
     total = correct = spikes = silent = 0.0
