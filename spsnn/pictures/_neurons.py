@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from spsnn.errors import ConfigError, DataError
 from spsnn.pictures._style import colour, count, legend_below, new_figure, plain, styled
@@ -45,6 +45,9 @@ def neuron_histogram(network, *, bins=24, title=None):
             edges = np.geomspace(low, high, bins + 1)
             edges[[0, -1]] = low, high
             ax.set_xscale("log")
+            ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.xaxis.set_minor_formatter(NullFormatter())
         for k, population in enumerate(own):
             if population in shown:
                 counts = np.histogram(shown[population], edges)[0]

@@ -27,13 +27,14 @@ def test_gradients_are_those_of_the_cpu_kernels(kind, device, on_cpu):  # noqa: 
     """More neurons than threads in a block; reset to zero and by subtraction, refractory, adaptive."""
     n_post, rng = 11, np.random.default_rng(12)
     z, arrays = network(7, n_post=n_post)
+    arrays["w_out"] = arrays["w_out"] * 3  # output neurons spike early enough for their jumps to matter
     neurons = KINDS[kind], LeakyIntegrator(15.0, 6.0) if kind == "zero" else KINDS[kind]
     for k, (neuron, n) in enumerate(zip(neurons, (n_post, N_OUT), strict=True)):
         arrays |= {f"{k}.{name}": rng.uniform(*RANGES[name], n) for name in learnable(neuron)}
     args = z, neurons, Grid(dt=0.5, slope=0.6, detach_reset=kind != "subtract")
     got = learn(two_layers, arrays, *args, device=device)
     assert got[0][0][0].sum() > 10 and len(got[1]) == len(arrays)
-    assert all(g.abs().max() > 1e-6 for g in got[1].values())
+    assert not [k for k, g in got[1].items() if g.abs().max() < 1e-6]
     assert_same(got, on_cpu(learn, two_layers, arrays, *args), 1e-9)
 
 
