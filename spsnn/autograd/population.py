@@ -195,7 +195,7 @@ def _drive_tensors(drive, neuron, grid):
         return None, None
     if grid.delays != "round" or grid.estimator != "surrogate" or isinstance(neuron, CustomNeuron):
         raise ConfigError(
-            f"a bias or batch normalisation needs delays='round', estimator='surrogate' and LIF or AdaptiveLIF neurons, "
+            f"a bias or batch normalisation needs delays='round', estimator='surrogate' and linear neurons, "
             f"got {grid.delays!r}, {grid.estimator!r} and {neuron.kind!r}"
         )
     return drive.bias, drive.gain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -19,6 +21,17 @@ def response(neuron, dt):
         v, a, i = vv * v + vi * i + va * a, av * v + ai * i + aa * a, ii * i
         total += v * v
     return total**0.5
+
+
+@contextmanager
+def resting(model):
+    """The model as it is used, not trained: no dropout, running averages in place of the batch's."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 class Current(torch.nn.Module):

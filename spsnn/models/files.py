@@ -74,5 +74,6 @@ def load(path):
     except (SpsnnError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(f"{path}: the configuration is not that of an SpSNN: {error}") from error
     put_state(model, groups["state"], path)
+    model.eval()
     model.metrics, model.provenance = texts["metrics"], texts["provenance"]
     return model

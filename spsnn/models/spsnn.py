@@ -13,8 +13,8 @@ from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
-from spsnn.models.current import Current, response
 from spsnn.models.continuous import check_event_engine, run_continuous
+from spsnn.models.current import Current, response
 from spsnn.models.readouts import read_out
 from spsnn.models.storage import storage_of
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator

@@ -12,7 +12,7 @@ def storage_of(model):
     Returns:
         ``weights`` of kept synapses; ``coordinates``; ``delays`` (one per kept synapse or per axon, 0 where coordinates
         give them); ``delay_scales`` (alpha of each projection with coordinates); ``neuron_parameters`` (constants of
-        the populations after the input); ``numbers``, their sum.
+        the populations after the input, and biases; normalisation folds into weights); ``numbers``, their sum.
 
         The index is that of compressed rows, for projections with pruned synapses alone: ``indices``, one target of
         ``ceil(log2 J)`` bits per kept synapse, and a bound of each row, of ``ceil(log2(E + 1))`` bits for E synapses;
@@ -34,7 +34,8 @@ def storage_of(model):
     numbers = {
         **kept,
         "coordinates": sum(points.position.numel() for points in model.points),
-        "neuron_parameters": sum(_constants(neuron) for _, neuron in model.populations()[1:]),
+        "neuron_parameters": sum(_constants(neuron) for _, neuron in model.populations()[1:])
+        + sum(len(current.bias) for current in model.currents),
     }
     return {**numbers, "numbers": sum(numbers.values()), **index}
 

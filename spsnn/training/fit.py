@@ -13,6 +13,7 @@ import torch
 
 from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.memory import keep_freed_memory
+from spsnn.models.current import resting
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
 from spsnn.training.losses import delay_penalty, loss, rescue_silent
@@ -132,6 +133,7 @@ def fit(
         if on_epoch is not None:
             on_epoch(entry)
     model.load_state_dict(run.best_state)
+    model.eval()
     return run.history
 
 
@@ -203,7 +205,7 @@ def evaluate(model, events, *, batch_size=256):
     n_classes = model.sizes[-1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
     total = spikes = 0.0
-    with torch.no_grad():
+    with resting(model), torch.no_grad():
         for k in range(0, len(events), batch_size):
             batch = events[k : k + batch_size]
             labels = torch.from_numpy(batch.labels).to(model.device)

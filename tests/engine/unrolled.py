@@ -73,13 +73,14 @@ def taylor_flow(dt, tau_mem, tau_syn, tau_adapt, a):
     return f.movedim(0, -1)
 
 
-def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True, values=None):
+def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True, values=None, drive=None):
     """Run a population.
 
     Args:
         neuron: `spsnn` neuron whose parameters are read; ``spike=None`` never spikes.
         inputs: list of ``(z [B, T, I], weight [I, J], delay [I, J])``.
         spike: function of ``V - threshold``.
+        drive: function of the arrivals ``x_0, x_1 [B, T, J]`` of the inputs.
         values: tensors ``[J]`` in place of the neuron's numbers, by name.
 
     Returns:
@@ -112,6 +113,8 @@ def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True, v
         for k in range(n_steps):
             if z.requires_grad or bool(z[:, k].any()):
                 send(z[:, k], lag, w * c_0, w * c_1, k)
+    if drive is not None:
+        x_0, x_1 = (list(x.unbind(1)) for x in drive(torch.stack(x_0, 1), torch.stack(x_1, 1)))
     if recurrent is not None:
         w_r, d_r = recurrent
         lag_r, c_0, c_1 = coefficients(d_r, dt, n_steps, mode, own["tau_mem"], own["tau_syn"], 1)

@@ -181,7 +181,9 @@ def test_damage_is_scored_beside_the_clean_accuracy(table, tmp_path, counted):
 
 def test_lost_channels_are_silent_in_all_samples():
     rng = np.random.default_rng(0)
-    batch = SpikeBatch.from_samples([(np.sort(rng.uniform(0, 9, 200)), rng.integers(0, 10, 200)) for _ in range(5)], 10, 10.0)
+    batch = SpikeBatch.from_samples(
+        [(np.sort(rng.uniform(0, 9, 200)), rng.integers(0, 10, 200)) for _ in range(5)], 10, 10.0
+    )
     damaged = robustness.LoseChannels(0.3)(batch, 1)
     kept = np.unique(damaged.units)
     assert len(kept) == 7

@@ -130,7 +130,9 @@ def test_hopeless_trials_are_given_up(base, tmp_path, monkeypatch):
         history = []
         for epoch in range(config.epochs):
             epochs[trial] = epoch + 1
-            history.append({"epoch": epoch, "validation_accuracy": 0.1 if trial == 6 else 0.5 + 0.01 * trial, "best": 1})
+            history.append(
+                {"epoch": epoch, "validation_accuracy": 0.1 if trial == 6 else 0.5 + 0.01 * trial, "best": 1}
+            )
             on_epoch(history[-1])
         return history
 
