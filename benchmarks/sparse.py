@@ -20,7 +20,7 @@ from spsnn.autograd.projection import pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.kernels.cpu.projection import tiles_of
 
-DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.01)
+DENSITIES = (1.0, 0.8, 0.5, 0.2, 0.1, 0.05, 0.01)
 # name: sizes, recurrent, input spikes per sample, steps, longest delay in ms
 NETWORKS = {
     "700 -> 256 recurrent -> 20": ([700, 256, 20], True, 8000, 250, 60.0),
