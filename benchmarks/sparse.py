@@ -6,6 +6,7 @@ python benchmarks/sparse.py
 from __future__ import annotations
 
 import argparse
+import time
 
 import common
 import numba
@@ -20,7 +21,7 @@ from spsnn.autograd.projection import pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.kernels.cpu.projection import tiles_of
 
-DENSITIES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.01)
+DENSITIES = (1.0, 0.8, 0.5, 0.2, 0.1, 0.05, 0.01)
 # name: sizes, recurrent, input spikes per sample, steps, longest delay in ms
 NETWORKS = {
     "700 -> 256 recurrent -> 20": ([700, 256, 20], True, 8000, 250, 60.0),
@@ -48,7 +49,7 @@ def projection(workload, density, repeats):
         calls.append(lambda m=m: spread(spikes, weight, form, arrival, x_0, x_1, m))
         for presynaptic in (False, True):
             calls.append(lambda m=m, p=presynaptic: pull_back(spikes, weight, form, arrival, True, p, *grads, m))
-    seconds = common.least_seconds(calls, repeats)
+    seconds = common.least_seconds(calls, repeats, time.process_time)
     return {
         "workload": workload,
         "density": density,
@@ -82,7 +83,7 @@ def network(name, density, repeats):
         model(batch).logits.square().sum().backward()
 
     calls = [choosing(kind, call) for kind in (False, True) for call in (forward, step)]
-    dense, dense_step, pruned, pruned_step = common.least_seconds(calls, repeats)
+    dense, dense_step, pruned, pruned_step = common.least_seconds(calls, repeats, time.process_time)
     return {
         "network": name,
         "density": density,
@@ -119,8 +120,8 @@ def main():
     whole = [network(n, d, repeats) for n in NETWORKS for d in DENSITIES]
     text = f"""
 Density is the share of synapses kept, at random. "Dense" is the dense kernels with masked weights, "sparse" those that
-skip the others; both give the same spikes and gradients. Single precision, batch {SAMPLES}, one core, best of
-{repeats}, the calls taking turns.
+skip the others; both give the same spikes and gradients. Single precision, batch {SAMPLES}, processor
+time on one core, best of {repeats}, the calls taking turns.
 
 Projections alone are workloads A (700 -> 256, 8,000 spikes a sample, T = 250) and B (140 -> 256, 6,000 spikes, T = 100)
 of [kernels.md](kernels.md), delays from coordinates, rounded to steps; backward gives weights and coordinates. Networks

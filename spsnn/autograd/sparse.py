@@ -7,7 +7,7 @@ import numpy as np
 from spsnn.kernels.cpu import sparse_projection as kernels
 from spsnn.kernels.cpu.sparse import find_kept, finish_gather, group_width, place_kept
 
-SPARSE_BELOW = 0.9  # density below which lists of kept synapses beat matrices, measured by benchmarks/sparse.py
+SPARSE_BELOW = 0.8  # density below which lists of kept synapses beat matrices, measured by benchmarks/sparse.py
 CHUNKS = 16
 
 

@@ -52,6 +52,20 @@ def test_train_writes_its_folder(trained):
     assert len(json.loads((trained / "history.json").read_text())) == 2
 
 
+def test_a_sparse_run_prunes_and_reports_it(tmp_path, capsys):
+    sparse = ("--set", "sparsity.density=0.25", "--set", "sparsity.end=0.75", "--set", "sparsity.every=10")
+    code, _, _ = run(capsys, "train", "digits", *SMALL, *sparse, "--out", tmp_path / "run")
+    assert code == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    kept = 64 * 12 // 4 + 12 * 10 // 4
+    assert metrics["density"] == 0.25 and metrics["storage"]["weights"] == metrics["storage"]["indices"] == kept
+    assert metrics["parameters"] == kept + 2 * (64 + 12 + 10)
+    assert metrics["best_epoch"] == 2  # the ramp ends in the second of two epochs, so that no other counts
+    code, _, err = run(capsys, "train", "digits", *SMALL, "--set", "sparsity.length=3", "--out", tmp_path / "other")
+    assert code == 2
+    assert "length belongs to method='spatial'" in err
+
+
 def test_train_refuses_to_overwrite_and_resumes(trained, capsys):
     code, _, err = run(capsys, "train", "digits", *SMALL, "--out", trained)
     assert code == 2

@@ -104,7 +104,7 @@ def test_the_exported_network_is_the_same(settings, tmp_path):
             assert np.abs(p.weight).max() <= max(np.abs(w).max() for w in others) * (1 + 1e-6)
     chip = spsnn.hwmap.compile(graph, "loihi2")
     close = from_graph(net, chip.quantised)(batch(2)).logits
-    assert (close - want).abs().mean() < 0.3 * want.std() and chip.report()["cores"] >= 1
+    assert (close - want).abs().mean() < 0.3 * want.std() and chip.report()["cores_used"] >= 1
     spsnn.save(net, tmp_path / "net.h5")
     again = spsnn.load(tmp_path / "net.h5")
     assert torch.equal(again(batch(2)).logits, want)
