@@ -19,7 +19,6 @@ from spsnn.errors import ConfigError, TrainingError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.tables.execute import differences, remembered_split, workers
 from spsnn.tables.write import grid
-from spsnn.training import fit
 
 
 def optuna():
@@ -208,16 +207,15 @@ def objective(trial, plan):
     trial.set_user_attr("set", overrides)
     place, scores = find_device(plan.device), []
     for k, config in enumerate(plan.configurations(overrides)):
-        train, validation = (remembered_split(config.data, s, plan.data_dir) for s in ("train", "validation"))
-        model = workflow.make_model(config, train).to(place)
+        sets = {split: remembered_split(config.data, split, plan.data_dir) for split in ("train", "validation")}
+        model = workflow.make_model(config, sets["train"]).to(place)
 
         def on_epoch(entry, k=k, epochs=config.training.epochs):
             trial.report(statistics.fmean([*scores, entry["validation_accuracy"]]), k * epochs + entry["epoch"])
             if trial.should_prune():
                 raise optuna().TrialPruned
 
-        augment = workflow.make_augment(config.augment)
-        history = fit(model, train, validation, config.training, augment=augment, on_epoch=on_epoch)
+        history = workflow.fit_model(config, model, sets, on_epoch=on_epoch)
         best = next(e for e in reversed(history) if e["best"])
         scores.append(best["validation_accuracy"])
         trial.set_user_attr("folds", scores)

@@ -80,6 +80,19 @@ def prepare(config, out, *, data_dir=None, resume=False, load=load_split, test=T
     return model, sets
 
 
+def fit_model(config, model, sets, **options):
+    """`spsnn.fit` with the settings and the sets of a run; ``options`` are its further arguments."""
+    return fit(
+        model,
+        sets["train"].events,
+        sets["validation"].events if "validation" in sets else None,
+        config.training,
+        sparsity=config.sparsity,
+        augment=make_augment(config.augment),
+        **options,
+    )
+
+
 def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=None):
     """Train, choose the epoch on validation or take the last, test once; write the run's folder.
 
@@ -96,13 +109,10 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         "augment": asdict(config.augment),
         "class_names": list(sets["train"].class_names),
     }
-    history = fit(
+    history = fit_model(
+        config,
         model,
-        sets["train"].events,
-        sets["validation"].events if "validation" in sets else None,
-        config.training,
-        sparsity=config.sparsity,
-        augment=make_augment(config.augment),
+        sets,
         checkpoint=out / "checkpoint.h5",
         resume=resume,
         on_epoch=on_epoch,

@@ -74,7 +74,7 @@ def test_folds_hold_out_their_speakers_and_spare_the_test_set(table):
 
 @pytest.mark.parametrize("text", ["", "a", "0,11;", "0,1;1,2", "1.5"])
 def test_wrong_folds_are_named(text):
-    with pytest.raises(ConfigError, match="each in one fold, e.g. '0,11;1,2'"):
+    with pytest.raises(ConfigError, match=r"each in one fold, e\.g\. '0,11;1,2'"):
         parse_folds(text)
 
 
@@ -108,7 +108,7 @@ def test_wrong_tables_are_named(table, rows, keys, words):
 
 
 def test_wrong_rows_and_damage_are_named(table):
-    with pytest.raises(ConfigError, match="unknown key 'model.dleay'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.dleay'"):
         read_table(table({"a": {"set": ["model.dleay=free"]}})).runs()
     with pytest.raises(ConfigError, match="there is no table 'dimension'; tables: best, dim"):
         read_table("dimension")

@@ -92,7 +92,7 @@ def test_runs_with_other_settings_are_never_mixed(table, tmp_path, counted):
 
 
 def test_a_run_that_diverges_stops_only_itself(table, tmp_path):
-    path = table({"wild": {"set": ["training.lr=3.0e+37"]}, "tame": {}})
+    path = table({"wild": {"set": ["training.lr=3.0e+37", "training.position_lr=1.0"]}, "tame": {}})
     values, failures = reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
     assert [(str(run), "not finite" in wrong or "loss is" in wrong) for run, wrong in failures] == [
         ("wild, seed 0", True)

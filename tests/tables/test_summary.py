@@ -9,8 +9,8 @@ from spsnn.tables.summary import by_seed, compare, epoch_taken, sign_flip, small
 
 def metrics(accuracy, *, validation=None, epoch=3, select="last", parameters=10, **more):
     return {
-        "test_accuracy": accuracy, "validation_accuracy": validation, "best_epoch": epoch, "epochs": 5, "select": select,
-        "parameters": parameters, "seconds_train": 2.0, "spikes_per_neuron": 1.5, **more,
+        "test_accuracy": accuracy, "validation_accuracy": validation, "best_epoch": epoch, "epochs": 5,
+        "select": select, "parameters": parameters, "seconds_train": 2.0, "spikes_per_neuron": 1.5, **more,
     }  # fmt: skip
 
 

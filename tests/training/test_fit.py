@@ -47,6 +47,38 @@ def test_it_learns_the_order_of_two_spikes(estimator):
     assert score["confusion"].trace() == round(100 * score["accuracy"])
 
 
+def test_the_last_epoch_is_taken_when_set_or_without_validation():
+    given, alone, best = make(), make(), make()
+    # Noise in the validation labels makes an earlier epoch the best one.
+    noisy = dataclasses.replace(VALID, labels=np.random.default_rng(2).integers(0, 2, 100))
+    told = spsnn.fit(given, TRAIN, noisy, settings(select="last"))
+    untold = spsnn.fit(alone, TRAIN, None, settings())
+    chosen = spsnn.fit(best, TRAIN, noisy, settings())
+    assert next(e["epoch"] for e in reversed(chosen) if e["best"]) < 5
+    for history in (told, untold):
+        assert [e["epoch"] for e in history if e["best"]][-1] == 5
+    assert [e["train_loss"] for e in told] == [e["train_loss"] for e in untold]
+    assert "validation_accuracy" in told[0]
+    assert not {"validation_accuracy", "validation_loss"} & set(untold[0])
+    for name, tensor in state(given).items():
+        assert torch.equal(tensor, state(alone)[name])
+    assert not torch.equal(given.feedforward[0].weight, best.feedforward[0].weight)
+
+
+def test_a_run_without_validation_resumes(tmp_path):
+    path, whole = tmp_path / "run.h5", make()
+    spsnn.fit(whole, TRAIN, None, settings(epochs=3))
+
+    def stop(entry):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spsnn.fit(make(), TRAIN, None, settings(epochs=3), checkpoint=path, on_epoch=stop)
+    rest = make()
+    spsnn.fit(rest, TRAIN, None, settings(epochs=3), checkpoint=path, resume=True)
+    assert torch.equal(rest.feedforward[0].weight, whole.feedforward[0].weight)
+
+
 def test_positions_alone_can_learn_it():
     model = make()
     for _, _, synapse in model.synapses():
@@ -206,6 +238,7 @@ def test_data_that_cannot_train_is_refused(events, words):
         ({"epochs": 0}, "epochs must be positive"),
         ({"optimizer": "sgd"}, "adam, adamw"),
         ({"warmup": 1.0}, "warmup is a share"),
+        ({"select": "first"}, "select must be one of best, last"),
         ({"clip_norm": -1.0}, "clip_norm must be positive or absent"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
     ],
