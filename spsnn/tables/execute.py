@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -69,7 +70,7 @@ def perform(run, out, data_dir, device):
             transfer.freeze_positions(model)
         model.to(find_device(device))
         try:
-            workflow.train(run.config, folder, model, sets, resume=True)
+            workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
         except TrainingError as error:
             return str(error)
     if run.damage:
@@ -79,6 +80,16 @@ def perform(run, out, data_dir, device):
         scores = damaged_accuracies(model, events, run.damage, run.seed)
         workflow.write_json(folder / "damage.json", {"settings": run.damage, "split": split, "accuracy": scores})
     return None
+
+
+def _tell(run, entry):
+    """Ten signs of life of a run on stderr, also from other processes."""
+    total, epoch = run.config.training.epochs, entry["epoch"] + 1
+    if epoch % max(total // 10, 1) == 0:
+        text = (
+            f"{run}: epoch {epoch}/{total}, train {100 * entry['train_accuracy']:.1f} %, {entry['seconds']:.3g} s/epoch"
+        )
+        print(text, file=sys.stderr, flush=True)
 
 
 def remembered_split(data, split, data_dir):

@@ -17,7 +17,11 @@ def versions(device="cpu", jobs=1):
     import numpy
     import torch
 
-    place = torch.cuda.get_device_name() if device == "cuda" else f"cpu, {n_cores()} cores, {jobs} at once"
+    place = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"cpu, {n_cores()} cores, {jobs} run{'s' * (jobs > 1)} at once"
+    )
     return {
         "spsnn": __version__, "python": platform.python_version(), "torch": torch.__version__,
         "numba": numba.__version__, "numpy": numpy.__version__, "device": place,
@@ -73,12 +77,13 @@ def protocol(table, folds):
             f"Validation accuracy on training speakers held out in turn ({held}), mean over the folds of a seed. "
             "The test set is not read."
         )
+    again = ", and once more under each damage" if table.damage else ""
     if table.protocol == "retrain":
         return (
             "Trained on all training data; the number of epochs is fixed and the last one is taken; the test set is "
-            "read once per run, after training."
+            f"read once per run, after training{again}."
         )
-    return "The epoch is chosen on the validation set; the test set is read once per run, at that epoch."
+    return f"The epoch is chosen on the validation set; the test set is read once per run, at that epoch{again}."
 
 
 def write_table(values, results):

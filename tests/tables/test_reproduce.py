@@ -65,7 +65,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(table, tmp_path, monkeypatch):
             if entry["epoch"] == 1:
                 raise KeyboardInterrupt
 
-        return train(*arguments, on_epoch=stop, **options)
+        return train(*arguments, **{**options, "on_epoch": stop})
 
     monkeypatch.setattr(execute.workflow, "train", stopping)
     with pytest.raises(KeyboardInterrupt):
