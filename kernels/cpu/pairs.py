@@ -1,7 +1,7 @@
-"""Pairs of numbers side by side, added in one instruction.
+"""Pairs of numbers side by side, added and multiplied in one instruction.
 
 A pair of float32 travels as one float64, a pair of float64 as one complex128; `as_pairs` reinterprets the last axis
-``[..., 2]`` of an array, and `add_pairs` adds number by number.
+``[..., 2]`` of an array, `add_pairs` and `multiply_add_pairs` work number by number, `total_of_pair` adds the two.
 """
 
 import numpy as np
@@ -20,6 +20,26 @@ def _add_packed(typingctx, x, y):
     return types.float64(types.float64, types.float64), codegen
 
 
+@intrinsic
+def _multiply_add_packed(typingctx, x, y, z):
+    def codegen(context, builder, signature, args):
+        two = ir.VectorType(ir.FloatType(), 2)
+        x, y, z = (builder.bitcast(a, two) for a in args)
+        total = builder.fadd(builder.fmul(x, y, flags=("contract",)), z, flags=("contract",))
+        return builder.bitcast(total, ir.DoubleType())
+
+    return types.float64(types.float64, types.float64, types.float64), codegen
+
+
+@intrinsic
+def _total_packed(typingctx, x):
+    def codegen(context, builder, signature, args):
+        pair = builder.bitcast(args[0], ir.VectorType(ir.FloatType(), 2))
+        return builder.fadd(*(builder.extract_element(pair, ir.Constant(ir.IntType(32), k)) for k in range(2)))
+
+    return types.float32(types.float64), codegen
+
+
 def as_pairs(array):
     """View of ``array [..., 2]`` as ``[..., 1]`` pairs."""
     return array.view(np.float64 if array.dtype == np.float32 else np.complex128)
@@ -28,6 +48,16 @@ def as_pairs(array):
 def add_pairs(x, y):
     """Sum of two pairs."""
     raise TypeError("pairs are added inside compiled code")
+
+
+def multiply_add_pairs(x, y, z):
+    """``x y + z``, number by number."""
+    raise TypeError("pairs are multiplied inside compiled code")
+
+
+def total_of_pair(x):
+    """Sum of the two numbers of a pair."""
+    raise TypeError("pairs are added up inside compiled code")
 
 
 @overload(as_pairs)
@@ -42,3 +72,17 @@ def _add_pairs(x, y):
     if isinstance(x, types.Complex):
         return lambda x, y: x + y
     return lambda x, y: _add_packed(x, y)
+
+
+@overload(multiply_add_pairs, inline="always")
+def _multiply_add_pairs(x, y, z):
+    if isinstance(x, types.Complex):
+        return lambda x, y, z: complex(x.real * y.real + z.real, x.imag * y.imag + z.imag)
+    return lambda x, y, z: _multiply_add_packed(x, y, z)
+
+
+@overload(total_of_pair, inline="always")
+def _total_of_pair(x):
+    if isinstance(x, types.Complex):
+        return lambda x: x.real + x.imag
+    return lambda x: _total_packed(x)

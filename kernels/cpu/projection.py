@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from spsnn.kernels.cpu.delays import factors, fill_lags, pull_to_places
-from spsnn.kernels.cpu.pairs import add_pairs, as_pairs
+from spsnn.kernels.cpu.pairs import add_pairs, as_pairs, multiply_add_pairs, total_of_pair
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 LANES = 8  # postsynaptic neurons of a tile
@@ -57,6 +57,15 @@ def _prepare(delays, arrival, start, size, row, offset):
     return int(longest)
 
 
+@njit(cache=True, inline="always")
+def _offsets_of(offset, i):
+    """The eight offsets of a source, as wide as addresses."""
+    return (
+        np.uint64(offset[i, 0]), np.uint64(offset[i, 1]), np.uint64(offset[i, 2]), np.uint64(offset[i, 3]),
+        np.uint64(offset[i, 4]), np.uint64(offset[i, 5]), np.uint64(offset[i, 6]), np.uint64(offset[i, 7]),
+    )  # fmt: skip
+
+
 @njit(cache=True, fastmath=FAST)
 def _scatter_rows(ptr, steps, weight, offset, rows):
     """Add ``weight [I, 8]`` at ``rows[8 t + offset]`` for every spike ``t`` of ``i``."""
@@ -64,18 +73,7 @@ def _scatter_rows(ptr, steps, weight, offset, rows):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         if first == last:
             continue
-        o_0, o_1, o_2, o_3 = (
-            np.uint64(offset[i, 0]),
-            np.uint64(offset[i, 1]),
-            np.uint64(offset[i, 2]),
-            np.uint64(offset[i, 3]),
-        )
-        o_4, o_5, o_6, o_7 = (
-            np.uint64(offset[i, 4]),
-            np.uint64(offset[i, 5]),
-            np.uint64(offset[i, 6]),
-            np.uint64(offset[i, 7]),
-        )
+        o_0, o_1, o_2, o_3, o_4, o_5, o_6, o_7 = _offsets_of(offset, i)
         w_0, w_1, w_2, w_3 = weight[i, 0], weight[i, 1], weight[i, 2], weight[i, 3]
         w_4, w_5, w_6, w_7 = weight[i, 4], weight[i, 5], weight[i, 6], weight[i, 7]
         for e in range(first, last):
@@ -145,18 +143,7 @@ def _gather_rows(ptr, steps, offset, rows, sums):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         if first == last:
             continue
-        o_0, o_1, o_2, o_3 = (
-            np.uint64(offset[i, 0]),
-            np.uint64(offset[i, 1]),
-            np.uint64(offset[i, 2]),
-            np.uint64(offset[i, 3]),
-        )
-        o_4, o_5, o_6, o_7 = (
-            np.uint64(offset[i, 4]),
-            np.uint64(offset[i, 5]),
-            np.uint64(offset[i, 6]),
-            np.uint64(offset[i, 7]),
-        )
+        o_0, o_1, o_2, o_3, o_4, o_5, o_6, o_7 = _offsets_of(offset, i)
         s_0, s_1, s_2, s_3 = sums[i, 0, 0], sums[i, 1, 0], sums[i, 2, 0], sums[i, 3, 0]
         s_4, s_5, s_6, s_7 = sums[i, 4, 0], sums[i, 5, 0], sums[i, 6, 0], sums[i, 7, 0]
         for e in range(first, last):
@@ -174,24 +161,41 @@ def _gather_rows(ptr, steps, offset, rows, sums):
 
 
 @njit(cache=True, fastmath=FAST)
+def _gather_and_pull(ptr, steps, offset, back, rows, sums, grad):
+    """`_gather_rows`, and ``grad[e] += sum_k back[i, k] . rows[8 t + offset]`` for the same spikes ``e = (i, t)``."""
+    for i in range(len(sums)):
+        first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
+        if first == last:
+            continue
+        o_0, o_1, o_2, o_3, o_4, o_5, o_6, o_7 = _offsets_of(offset, i)
+        s_0, s_1, s_2, s_3 = sums[i, 0, 0], sums[i, 1, 0], sums[i, 2, 0], sums[i, 3, 0]
+        s_4, s_5, s_6, s_7 = sums[i, 4, 0], sums[i, 5, 0], sums[i, 6, 0], sums[i, 7, 0]
+        w_0, w_1, w_2, w_3 = back[i, 0, 0], back[i, 1, 0], back[i, 2, 0], back[i, 3, 0]
+        w_4, w_5, w_6, w_7 = back[i, 4, 0], back[i, 5, 0], back[i, 6, 0], back[i, 7, 0]
+        zero = rows.dtype.type(0)
+        for e in range(first, last):
+            at = np.uint64(steps[e]) * np.uint64(LANES)
+            x_0, x_1, x_2, x_3 = rows[at + o_0, 0], rows[at + o_1, 0], rows[at + o_2, 0], rows[at + o_3, 0]
+            x_4, x_5, x_6, x_7 = rows[at + o_4, 0], rows[at + o_5, 0], rows[at + o_6, 0], rows[at + o_7, 0]
+            s_0, s_1, s_2, s_3 = add_pairs(s_0, x_0), add_pairs(s_1, x_1), add_pairs(s_2, x_2), add_pairs(s_3, x_3)
+            s_4, s_5, s_6, s_7 = add_pairs(s_4, x_4), add_pairs(s_5, x_5), add_pairs(s_6, x_6), add_pairs(s_7, x_7)
+            p = multiply_add_pairs(w_0, x_0, multiply_add_pairs(w_1, x_1, zero))
+            q = multiply_add_pairs(w_2, x_2, multiply_add_pairs(w_3, x_3, zero))
+            p = multiply_add_pairs(w_4, x_4, multiply_add_pairs(w_5, x_5, p))
+            q = multiply_add_pairs(w_6, x_6, multiply_add_pairs(w_7, x_7, q))
+            grad[e] += total_of_pair(add_pairs(p, q))
+        sums[i, 0, 0], sums[i, 1, 0], sums[i, 2, 0], sums[i, 3, 0] = s_0, s_1, s_2, s_3
+        sums[i, 4, 0], sums[i, 5, 0], sums[i, 6, 0], sums[i, 7, 0] = s_4, s_5, s_6, s_7
+
+
+@njit(cache=True, fastmath=FAST)
 def _pull_to_spikes(ptr, steps, offset, back, rows, grad):
     """``grad[e] += sum_k back[i, k] rows[8 t + offset]`` for every active position ``e = (i, t)``."""
     for i in range(len(back)):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         if first == last:
             continue
-        o_0, o_1, o_2, o_3 = (
-            np.uint64(offset[i, 0]),
-            np.uint64(offset[i, 1]),
-            np.uint64(offset[i, 2]),
-            np.uint64(offset[i, 3]),
-        )
-        o_4, o_5, o_6, o_7 = (
-            np.uint64(offset[i, 4]),
-            np.uint64(offset[i, 5]),
-            np.uint64(offset[i, 6]),
-            np.uint64(offset[i, 7]),
-        )
+        o_0, o_1, o_2, o_3, o_4, o_5, o_6, o_7 = _offsets_of(offset, i)
         w_0, w_1, w_2, w_3 = back[i, 0], back[i, 1], back[i, 2], back[i, 3]
         w_4, w_5, w_6, w_7 = back[i, 4], back[i, 5], back[i, 6], back[i, 7]
         for e in range(first, last):
@@ -203,8 +207,8 @@ def _pull_to_spikes(ptr, steps, offset, back, rows, grad):
 
 @njit(cache=True, fastmath=FAST)
 def _gather_chunk(
-    ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, first, last, grad_0, grad_1, grad_weight,
-    grad_delay, grad_pre, grad_post, grad_scale, grad_active,
+    ptr, steps, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
+    grad_weight, grad_delay, grad_pre, grad_post, grad_scale, grad_active,
 ):  # fmt: skip
     _, n_tiles, n_steps, _ = grad_0.shape
     n_pre, n_post = grad_weight.shape
@@ -217,35 +221,38 @@ def _gather_chunk(
     offset = np.empty((n_pre, LANES), np.uint32)
     row, scratch = np.empty((n_pre, LANES), delays.pre.dtype), np.empty(LANES, dtype)
     sums = np.empty((n_pre, LANES, 2), dtype)
-    back_0 = np.zeros((n_pre, LANES), dtype)
-    back_1 = np.zeros((n_pre if exact else 0, LANES), dtype)
+    back = np.zeros((n_pre, LANES, 2), dtype)
     for tile in range(n_tiles):
         start = tile * LANES
         size = min(LANES, n_post - start)
         reach = _prepare(delays, arrival, start, size, row, offset)
         for i in range(n_pre):
             for k in range(size):
-                back_0[i, k] = weight[i, start + k]
+                w = weight[i, start + k]
                 if exact:
                     c_0, c_1, b_0, b_1 = factors(row[i, k], offset[i, k] // LANES, arrival)
-                    back_1[i, k] = back_0[i, k] * (b_1 if by_time else c_1)
-                    back_0[i, k] *= b_0 if by_time else c_0
+                    back[i, k, 0], back[i, k, 1] = w * (b_0 if by_time else c_0), w * (b_1 if by_time else c_1)
+                else:
+                    back[i, k, channel] = w
         rows = np.zeros(((n_steps + reach) * LANES, 2), dtype)
         plane = np.zeros(len(rows), dtype)
+        back_of = back.transpose(2, 0, 1).copy()
         sums[:] = 0
         for b in range(first, last):
             flat_0, flat_1 = grad_0[b, tile].reshape(-1), grad_1[b, tile].reshape(-1)
             for n in range(n_steps * LANES):
                 rows[n, 0] = flat_0[n]
                 rows[n, 1] = x_0 * flat_0[n] + x_1 * flat_1[n]
-            _gather_rows(ptr[b], steps, offset, as_pairs(rows), as_pairs(sums))
-            if len(active_steps):
-                for n in range(n_steps * LANES):
-                    plane[n] = rows[n, channel]
-                _pull_to_spikes(active_ptr[b], active_steps, offset, back_0, plane, grad_active)
-                if exact:
-                    plane[: n_steps * LANES] = flat_1
-                    _pull_to_spikes(active_ptr[b], active_steps, offset, back_1, plane, grad_active)
+            pairs = as_pairs(rows)
+            if joined:
+                _gather_and_pull(ptr[b], steps, offset, as_pairs(back), pairs, as_pairs(sums), grad_active)
+                continue
+            _gather_rows(ptr[b], steps, offset, pairs, as_pairs(sums))
+            for m in range(2 if len(active_steps) else 0):
+                if exact or m == channel:
+                    for n in range(n_steps * LANES):
+                        plane[n] = rows[n, m]
+                    _pull_to_spikes(active_ptr[b], active_steps, offset, back_of[m], plane, grad_active)
         for i in range(n_pre):
             for k in range(size):
                 x, y = sums[i, k, 0], sums[i, k, 1]
@@ -273,13 +280,15 @@ def gather(
 
     ``grad_active [E]``, zero before: gradient of every active position ``(b, i, t)`` as a spike,
     ``sum_j w_ij (c_0 grad_0 + c_1 grad_1)[b, t + lag_ij, j]``, or with ``by_time`` of its time, with ``b`` for ``c``.
-    An empty ``active_steps`` skips this part.
+    An empty ``active_steps`` skips this part; where the active positions are the spikes, the same two arrays, both
+    parts read the rows once.
     """
     n_samples, n_chunks = len(grad_0), len(grad_weight)
+    joined = active_ptr is ptr and active_steps is steps
     for chunk in prange(n_chunks):
         first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
         _gather_chunk(
-            ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
+            ptr, steps, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
             grad_weight[chunk], grad_delay[chunk], grad_pre[chunk], grad_post[chunk], grad_scale[chunk], grad_active,
         )  # fmt: skip
 

@@ -291,7 +291,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
     if not neuron.spiking:
         return None, v
     _, raw, potential, _, _ = call.tape
-    active = (
-        group_marked(active_positions(raw, potential - neuron.threshold, grid)) if z.requires_grad else (None, None)
-    )
-    return Spikes(*group_marked(raw), raw.shape, z, *active), v
+    marked, active = group_marked(raw), (None, None)
+    if z.requires_grad:
+        by_time = grid.estimator == "eventprop"  # the same arrays then, which the backward pass reads once
+        active = marked if by_time else group_marked(active_positions(raw, potential - neuron.threshold, grid))
+    return Spikes(*marked, raw.shape, z, *active), v
