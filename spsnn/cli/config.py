@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from spsnn.autograd.population import Grid
+from spsnn.checks import not_negative, whole
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.neurons import NEURONS
@@ -52,6 +53,13 @@ class AugmentConfig:
     drop: float = 0.0
     stretch: float = 0.0
     blend: float = 0.0
+
+    def __post_init__(self):
+        whole(self, "channel_shift")
+        not_negative(self, *(f.name for f in fields(self)))
+        for name in ("drop", "blend"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"{name} is a share, in [0, 1], got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

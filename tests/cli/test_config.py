@@ -54,6 +54,8 @@ def test_a_neuron_given_as_functions_is_configured_like_any_other():
         ("training.epochs", "key=value"),
         ("training.epochs=[", "not valid YAML"),
         ("hidden.x=1", "is a value, not a section"),
+        ("augment.stretch=-0.5", "augment: stretch must not be negative, got -0.5"),
+        ("augment.blend=2", "augment: blend is a share"),
     ],
 )
 def test_wrong_overrides_are_named(override, words):
@@ -62,7 +64,7 @@ def test_wrong_overrides_are_named(override, words):
 
 
 def test_wrong_files_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="no configuration file absent; shipped ones: digits, shd, yinyang"):
+    with pytest.raises(ConfigError, match="no configuration file absent; shipped ones: digits, shd, shd-deep, yinyang"):
         read_config("absent")
     path = tmp_path / "c.yaml"
     path.write_text("a: [1")
