@@ -51,6 +51,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/scaling.py
 	$(PY) benchmarks/shd_epoch.py
 	$(PY) benchmarks/kernels.py
+	$(PY) benchmarks/sparse.py
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
 	-@$(MAKE) peers

@@ -6,7 +6,16 @@ from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.registry import DATASETS, load
 from spsnn.datasets.tonic_events import from_tonic
-from spsnn.datasets.transforms import ChannelShift, Compose, DropEvents, GroupChannels, Jitter, TimeBin
+from spsnn.datasets.transforms import (
+    Blend,
+    ChannelShift,
+    Compose,
+    DropEvents,
+    GroupChannels,
+    Jitter,
+    TimeBin,
+    TimeStretch,
+)
 from spsnn.datasets.yinyang import YinYang, yin_yang_class, yin_yang_points
 from spsnn.kernels.events import SpikeBatch
 
@@ -14,6 +23,7 @@ __all__ = [
     "DATASETS",
     "SHD",
     "SSC",
+    "Blend",
     "ChannelShift",
     "Compose",
     "Digits",
@@ -23,6 +33,7 @@ __all__ = [
     "Jitter",
     "SpikeBatch",
     "TimeBin",
+    "TimeStretch",
     "YinYang",
     "batches",
     "encode_rate",

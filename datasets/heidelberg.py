@@ -20,7 +20,7 @@ class _Heidelberg(EventSet):
 
     n_file_classes = 0
 
-    def _load(self, split, path, *, hold_out=(), n_channels, duration, crop, dt, merge, allow_empty):
+    def _load(self, split, path, *, hold_out=(), classes=None, n_channels, duration, crop, dt, merge, allow_empty):
         reduce = self._reduction(n_channels, duration, dt, merge)
         self.path = path
         self.n_cropped = 0
@@ -32,6 +32,8 @@ class _Heidelberg(EventSet):
             rows = np.arange(len(labels))
             if len(hold_out):
                 rows = _speaker_rows(speakers, hold_out, split == "validation", path)
+            if classes is not None:
+                labels, names, rows = self._choose(classes, labels, names, rows)
             for start in range(0, len(rows), _PIECE):
                 piece = rows[start : start + _PIECE]
                 t, u, n = self._crop(*read_events(h, piece, path, N_CHANNELS), piece, duration, crop, allow_empty)
@@ -44,6 +46,21 @@ class _Heidelberg(EventSet):
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
         events = SpikeBatch(times.take(), units.take(), offsets, n_channels, duration, labels[rows])
         super().__init__(split, events, names, None if speakers is None else speakers[rows])
+
+    def _choose(self, classes, labels, names, rows):
+        """Keep the samples of ``classes`` and number them anew, in the order given."""
+        numbers = range(self.n_file_classes)
+        if not len(classes) or len(set(classes)) < len(classes) or any(c not in numbers for c in classes):
+            raise ConfigError(
+                f"{self.name}: classes must be different numbers from 0 to {self.n_file_classes - 1}, "
+                f"got {list(classes)}"
+            )
+        place = np.full(self.n_file_classes, -1)
+        place[list(classes)] = np.arange(len(classes))
+        rows = rows[place[labels[rows]] >= 0]
+        if not len(rows):
+            raise ConfigError(f"{self.path} has no sample of the classes {list(classes)}; choose others")
+        return place[labels], [names[c] for c in classes], rows
 
     def _reduction(self, n_channels, duration, dt, merge):
         """Check the options; return the transform that each piece goes through."""
@@ -110,6 +127,8 @@ class SHD(_Heidelberg):
         merge: with ``dt``, keep one of several spikes of a channel in one step.
         hold_out: speakers that "train" leaves out and "validation" consists of; default none for "train",
             ``(0, 11)`` for "validation".  "test" is never filtered (speakers 4 and 5 appear only there).
+        classes: keep these classes only, numbered anew in this order; 0 to 9 are the English digits, 10 to 19 the
+            German ones.  Default all.
         allow_empty: keep samples without a spike instead of refusing them.
         download: fetch a missing file through tonic; nothing is ever fetched otherwise.
 
@@ -139,6 +158,7 @@ class SHD(_Heidelberg):
         dt=None,
         merge=False,
         hold_out=None,
+        classes=None,
         allow_empty=False,
         download=False,
     ):
@@ -154,6 +174,7 @@ class SHD(_Heidelberg):
             split,
             path,
             hold_out=() if split == "test" else hold_out,
+            classes=classes,
             n_channels=n_channels,
             duration=duration,
             crop=crop,

@@ -17,11 +17,12 @@ def _sample_index(batch):
     return np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
 
 
-def _keep(batch, mask, units=None):
-    """The events under ``mask``, with ``units`` in place of the batch's own if given."""
+def _keep(batch, mask, units=None, times=None):
+    """The events under ``mask``, with ``units`` and ``times`` in place of the batch's own if given."""
     kept = np.concatenate([[0], np.cumsum(mask)])
     units = batch.units if units is None else units
-    return SpikeBatch(batch.times[mask], units[mask], kept[batch.offsets], batch.n_units, batch.duration, batch.labels)
+    times = batch.times if times is None else times
+    return SpikeBatch(times[mask], units[mask], kept[batch.offsets], batch.n_units, batch.duration, batch.labels)
 
 
 def _require(ok, rule, value):
@@ -165,6 +166,94 @@ class DropEvents:
 
     def __call__(self, batch, rng=None):
         return _keep(batch, np.random.default_rng(rng).random(batch.n_events) >= self.p)
+
+
+@dataclass(frozen=True)
+class TimeStretch:
+    """Multiply all times of a sample by one factor, ``exp(u)`` with ``u ~ U(-log f, log f)``: slower or faster speech.
+
+    Spikes that leave the window are dropped.
+
+    Attributes:
+        factor: largest factor f, at least 1; its inverse is the smallest.
+
+    Raises:
+        ConfigError: if ``factor`` is not a finite number of at least 1.
+    """
+
+    factor: float
+
+    def __post_init__(self):
+        ok = _is_number(self.factor) and 1 <= self.factor < np.inf
+        _require(ok, "TimeStretch: factor must be a finite number >= 1", self.factor)
+
+    def __call__(self, batch, rng=None):
+        reach = np.log(self.factor)
+        factors = np.exp(np.random.default_rng(rng).uniform(-reach, reach, len(batch))).astype(np.float32)
+        times = batch.times * np.repeat(factors, np.diff(batch.offsets))
+        return _keep(batch, times < batch.duration, times=times)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Mix samples of one class: with probability ``p`` a sample takes each of its spikes with probability 1/2, and
+    as many again from another sample of its class in the batch.
+
+    The partner is moved in time so that the mean spike times of the two agree; what leaves the window is dropped.
+    Samples that have no partner stay as they are.
+
+    Attributes:
+        p: probability that a sample is mixed, in [0, 1].
+
+    Raises:
+        ConfigError: if ``p`` is not a probability.
+        DataError: if the batch has no labels.
+
+    Source: Nowotny, Turner & Knight 2025, "Loss shaping enhances exact gradient learning with EventProp".
+    """
+
+    p: float
+
+    def __post_init__(self):
+        _require(_is_number(self.p) and 0 <= self.p <= 1, "Blend: p must lie in [0, 1]", self.p)
+
+    def __call__(self, batch, rng=None):
+        if batch.labels is None:
+            raise DataError("Blend mixes samples of one class, and this batch has no labels; pass a labelled one")
+        rng = np.random.default_rng(rng)
+        partner = _partners(batch.labels, rng)
+        mixed = (rng.random(len(batch)) < self.p) & (partner != np.arange(len(batch)))
+        own = _keep(batch, ~mixed[_sample_index(batch)] | (rng.random(batch.n_events) < 0.5))
+        other = batch[np.where(mixed, partner, np.arange(len(batch)))]
+        shift = np.repeat(_mean_times(batch) - _mean_times(other), np.diff(other.offsets)).astype(np.float32)
+        times = np.clip(other.times + shift, 0, None)
+        taken = mixed[_sample_index(other)] & (rng.random(other.n_events) < 0.5)
+        taken &= (other.times + shift >= 0) & (times < batch.duration)
+        return _merged(own, times[taken], other.units[taken], _sample_index(other)[taken])
+
+
+def _partners(labels, rng):
+    """For every sample another one of its class, drawn at random; the sample itself where it is alone."""
+    partner = np.arange(len(labels))
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        partner[rows] = np.roll(rows, 1)
+    return partner
+
+
+def _mean_times(batch):
+    counts = np.diff(batch.offsets)
+    sums = np.bincount(_sample_index(batch), batch.times, len(batch))
+    return sums / np.maximum(counts, 1)
+
+
+def _merged(batch, times, units, sample):
+    """``batch`` with further events, which belong to ``sample``."""
+    owner = np.concatenate([_sample_index(batch), sample])
+    order = np.argsort(owner, kind="stable")
+    offsets = np.searchsorted(owner[order], np.arange(len(batch) + 1))
+    times, units = np.concatenate([batch.times, times])[order], np.concatenate([batch.units, units])[order]
+    return SpikeBatch(*sort_events(times, units, offsets), offsets, batch.n_units, batch.duration, batch.labels)
 
 
 class Compose:

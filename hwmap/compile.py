@@ -15,7 +15,7 @@ from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
-from spsnn.hwmap.quantise import delay_error, quantise, weight_error
+from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
 from spsnn.hwmap.target import load_target
@@ -120,7 +120,7 @@ class Chip:
             out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
         out |= delay_error(network, self.integers.delays, self.integers.clipped)
         out["delays_clipped"] = int(sum(c.sum() for c in self.integers.clipped))
-        out |= weight_error(network, self.integers)
+        out |= weight_error(network, self.integers) | time_constant_error(network, self.integers)
         return out | self.cost
 
     def layout(self):

@@ -93,7 +93,7 @@ def from_chip(chip):
                 "weight_scale": integers.scales[p.name],
                 "parameters": p.parameters,
             }
-            for p in network.populations
+            for p in integers.network.populations
         ],
         "projections": [
             {"pre": p.pre, "post": p.post}

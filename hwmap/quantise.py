@@ -12,7 +12,8 @@ class Quantised:
     """A network in the target's integers.
 
     Attributes:
-        network: the same network with ``weight = integer * scale`` and ``delay = steps * dt``.
+        network: the same network with ``weight = integer * scale``, ``delay = steps * dt`` and the time constants of
+            `round_decays`.
         weights: integer weights of each projection, ``[n_synapses]`` each, in the order of ``network.projections``.
         delays: delay steps of each projection, ``[n_synapses]`` each.
         scales: weight of one integer unit, by name of the postsynaptic population.
@@ -39,6 +40,9 @@ def quantise(network, target):
         scale = max |w| / (2^(weight_bits - 1) - 1),   integer = round(w / scale),   |w - integer * scale| <= scale / 2
         steps = min(round(delay / dt), max_delay_steps)
 
+    Time constants that every neuron has for itself go to the nearest decay, see `round_decays`; those that a population
+    shares, and other constants, stay as they are.
+
     Args:
         network: ``spsnn.graph.Network``.
         target: ``Target``.
@@ -47,6 +51,9 @@ def quantise(network, target):
         Quantised.
     """
     top = 2 ** (target.weight_bits - 1) - 1
+    network = replace(
+        network, populations=tuple(round_decays(p, network.dt, target.decay_bits) for p in network.populations)
+    )
     scales = {}
     for population in network.populations:
         largest = [np.abs(p.weight).max() for p in network.projections if p.post == population.name and p.n_synapses]
@@ -65,6 +72,19 @@ def quantise(network, target):
         scales=scales,
         clipped=tuple(clipped),
     )
+
+
+def round_decays(population, dt, bits):
+    """A population whose neurons' own time constants are those of whole decays.
+
+    exp(-dt / tau) = 1 - k / 2^bits,    k = round(2^bits (1 - exp(-dt / tau))) in 1..2^bits - 1
+    """
+    own, top = {}, 2**bits
+    for name, tau in population.own_parameters().items():
+        if name.startswith("tau_"):
+            k = np.clip(np.rint(-top * np.expm1(-dt / tau)), 1, top - 1)
+            own[name] = -dt / np.log1p(-k / top)
+    return replace(population, parameters={**population.parameters, **own}) if own else population
 
 
 def to_steps(delay, dt, max_steps):
@@ -122,6 +142,17 @@ def weight_error(network, quantised):
         return {"weight_error_rms": 0.0, "weight_error_relative_rms": 0.0}
     rms, size = np.sqrt(np.mean((held - wanted) ** 2)), np.sqrt(np.mean(wanted**2))
     return {"weight_error_rms": float(rms), "weight_error_relative_rms": float(rms / size) if size > 0 else 0.0}
+
+
+def time_constant_error(network, quantised):
+    """Largest relative change of a neuron's own time constant, or nothing where populations share theirs."""
+    errors = [
+        np.abs(quantised.network[p.name].parameters[name] / tau - 1).max()
+        for p in network.populations
+        for name, tau in p.own_parameters().items()
+        if name.startswith("tau_")
+    ]
+    return {"time_constant_error_max_percent": float(100 * max(errors))} if errors else {}
 
 
 def _replace_synapses(network, weights, delays, scales):

@@ -65,6 +65,7 @@ class Target(BaseModel):
     delay_bits: int = Field(ge=0, le=16)
     max_delay_steps: int = Field(ge=0)
     index_bits: int = Field(ge=0, le=32)
+    decay_bits: int = Field(default=12, ge=2, le=32)
     coordinate_bits: int = Field(default=8, ge=1, le=32)
     hop_ticks: int = Field(default=1, ge=1)
     hop_residual_bits: int = Field(default=2, ge=0, le=16)

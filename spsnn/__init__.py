@@ -24,7 +24,7 @@ from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, sav
 from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
-from spsnn.training import TrainingConfig, evaluate, fit
+from spsnn.training import SparsityConfig, TrainingConfig, evaluate, fit
 
 __all__ = [
     "LIF",
@@ -46,6 +46,7 @@ __all__ = [
     "NoDelaySynapse",
     "Points",
     "SpSNN",
+    "SparsityConfig",
     "SpatialSynapse",
     "SpikeBatch",
     "SpsnnError",

@@ -14,20 +14,24 @@ from spsnn.autograd.projection import check_synapses
 from spsnn.autograd.spikes import active_positions
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.kernels.cuda import population as kernels
+from spsnn.kernels.cuda.constants import pull_to_constants
 from spsnn.kernels.cuda.projection import PARTS
 
 
 class _Population(torch.autograd.Function):
-    """Inputs: call, then the six tensors of every projection, the recurrent one last; outputs: spikes, potential."""
+    """Inputs: call, constants ``[10, J]`` or None for those of the neuron model, bias and gain of the drive or None,
+    then the six tensors of every projection, the recurrent one last; outputs: spikes, potential."""
 
     @staticmethod
-    def forward(ctx, call, *tensors):
+    def forward(ctx, call, own, bias, gain, *tensors):
         neuron, grid = call.neuron, call.grid
         like = tensors[0]
         n_samples, n_steps, _ = call.sources[0].shape
         n = like.shape[1]
         exact, eventprop = grid.delays == "exact", grid.estimator == "eventprop" and neuron.spiking
-        window = grid.dt, neuron.tau_mem, neuron.tau_syn, exact, n_steps
+        # With rates the adjoint's second channel becomes minus the derivative to the delay, as in `_Delayed`.
+        taus = (neuron.tau_mem, neuron.tau_syn) if call.rates is None else (1.0, np.inf)
+        window = grid.dt, *taus, exact, n_steps
         with on_device(like.device):
             call.projections = [
                 Projection(source, tensors[6 * k : 6 * k + 6], distances, window)
@@ -38,13 +42,18 @@ class _Population(torch.autograd.Function):
             for projection in call.projections:
                 if projection.source is not None:
                     projection.scatter(x_0, x_1)
+            if call.drive is not None:
+                call.drive.apply(x_0.view(n_samples, n_steps, n))
             last = call.projections[-1]
             recurrent = last.source is None
             ring, size = last.ring(n, 1 + exact) if recurrent else ((False, n_steps), 0)
             record = lambda kept: like.new_empty(n_samples, n_steps * n * kept)  # noqa: E731
             z, potential = record(True), record(True)
-            current, adaptation = record(eventprop), record(eventprop and neuron.adaptive)
+            kept = eventprop or ctx.needs_input_grad[1]
+            current, adaptation = record(kept), record(kept and neuron.adaptive)
             constants = torch.as_tensor(neuron.constants(grid.dt, n, last.real), device=like.device)
+            if own is not None:
+                constants = own.detach()
             fired = torch.empty(n_samples, blocks(n, kernels.GROUP), dtype=torch.int64, device=like.device)
             launch(
                 kernels.run, (n_samples, 1 if recurrent else blocks(n, THREADS)), THREADS, size,
@@ -87,13 +96,28 @@ class _Population(torch.autograd.Function):
                 torch.as_tensor(neuron.adaptation_rates(n, real), device=z.device),
                 real(grid.min_slope * neuron.threshold), z.new_zeros(len(z), 6, n), grad_0, grad_1,
             )  # fmt: skip
+            grad_constants = None
+            if ctx.needs_input_grad[1]:
+                parts = z.new_empty(len(z), *constants.shape)
+                launch(
+                    pull_to_constants, (len(z), blocks(n, THREADS)), THREADS, 0, z, potential, current, adaptation,
+                    constants, neuron.reset == "subtract", grad_0, grad_1, parts,
+                )  # fmt: skip
+                grad_constants = parts.sum(0)
+            by_neuron = lambda g: g.view(len(z), -1, n)  # noqa: E731
+            if call.rates is not None:
+                grad_1 = (call.rates[1] * by_neuron(grad_1) - call.rates[0] * by_neuron(grad_0)).flatten(1)
+            of_drive, of_inputs = (None, None), (grad_0, grad_1)
+            if call.drive is not None:
+                of_inputs = (grad_0.clone(), grad_1.clone()) if recurrent else of_inputs
+                of_drive = call.drive.pull_back(*map(by_neuron, of_inputs))
             grads = []
             for k, projection in enumerate(call.projections):
-                source = projection.source or call.own
-                with_spikes = ctx.needs_input_grad[1 + 6 * k + 5]
+                source, of_x = (projection.source, of_inputs) if projection.source else (call.own, (grad_0, grad_1))
+                with_spikes = ctx.needs_input_grad[4 + 6 * k + 5]
                 # As on the CPU, the derivative of arrivals is taken to their time where the source learns by EventProp.
-                grads += projection.pull_back(source, grad_0, grad_1, grid.estimator == "eventprop", with_spikes)
-        return (None, *grads)
+                grads += projection.pull_back(source, *of_x, grid.estimator == "eventprop", with_spikes)
+        return (None, grad_constants, *of_drive, *grads)
 
 
 @dataclass
@@ -106,13 +130,21 @@ class _Call:
     distances: list
     keep_potential: bool
     learning: bool
+    rates: torch.Tensor | None
+    drive: object
     projections: list | None = None
     tape: tuple | None = None
     own: DeviceSpikes | None = None
 
 
-def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
-    """`spsnn.autograd.population.run_population` for checked tensors on a GPU."""
+def run_population(
+    neuron, inputs, grid, recurrent=None, keep_potential=False, own=None, rates=None, drive=None
+):  # fmt: skip
+    """`spsnn.autograd.population.run_population` for checked tensors on a GPU.
+
+    ``own [10, J]`` and ``rates [2, J]``, where each neuron has its own parameters or there is a drive: those of
+    `spsnn.neurons.learned.own_constants` and `arrival_rates`.
+    """
     device = inputs[0][1].device
     projections = [(DeviceSpikes.of(spikes, device), weight, delay) for spikes, weight, delay in inputs]
     if recurrent is not None:
@@ -123,9 +155,10 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False):
         tensors += six
         sources.append(source)
         distances.append(rule)
-    learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
-    call = _Call(neuron, grid, sources, distances, keep_potential or not neuron.spiking, learning)
-    z, v = _Population.apply(call, *tensors)
+    of_drive = (None, None) if drive is None else (drive.bias, drive.gain)
+    learning = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (own, *of_drive, *tensors))
+    call = _Call(neuron, grid, sources, distances, keep_potential or not neuron.spiking, learning, rates, drive)
+    z, v = _Population.apply(call, own, *of_drive, *tensors)
     return (replace(call.own, dense=z) if neuron.spiking else None), v
 
 

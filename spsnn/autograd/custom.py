@@ -62,8 +62,9 @@ def _recurrent(grid, n_steps, delay, weight, rest):
     return kernel_form(rest, delay, weight.dtype), arrival_of_current(grid.dt, n_steps, 1, weight.dtype)
 
 
-def run_custom(neuron, inputs, grid, recurrent, keep_potential):
+def run_custom(neuron, inputs, grid, recurrent, keep_potential, masks):
     """`run_population` for a `CustomNeuron`, whose inputs were checked there; the potential is ``u``.
+    ``masks`` is read for ``inputs`` alone.
 
     Gradients of delays are those of `delayed_current`.
 
@@ -71,7 +72,7 @@ def run_custom(neuron, inputs, grid, recurrent, keep_potential):
         ConfigError: with `exact` delays or EventProp.
     """
     neuron.check_grid(grid)
-    x = sum(delayed_current(spikes, weight, delay, grid.dt) for spikes, weight, delay in inputs)
+    x = sum(delayed_current(*synapses, grid.dt, mask) for synapses, mask in zip(inputs, masks, strict=False))
     weight, delay = recurrent or (None, None)
     z, u = _Neurons.apply(neuron, grid, x, delay, weight, *delay_tensors(delay))
     raw = z.detach().numpy()

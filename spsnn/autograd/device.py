@@ -59,6 +59,11 @@ class DeviceSpikes(Spikes):
             active = _by_step(put(spikes.active_ptr), put(spikes.active_steps.astype(np.int32)), spikes.shape)
         return cls(ptr, steps, spikes.shape, spikes.dense, None, None, *_by_step(ptr, steps, spikes.shape), *active)
 
+    def only(self, kept):
+        """As `Spikes.only`."""
+        kept = torch.as_tensor(kept, device=self.ptr.device)[:, None, :]
+        return self.of(self.dense * kept, self.ptr.device)
+
     @classmethod
     def marked(cls, z, active):
         """Spikes of zeros and ones ``z [B, T, N]``; ``active`` marks where gradients can be non-zero, or is None."""

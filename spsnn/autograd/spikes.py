@@ -57,6 +57,19 @@ class Spikes:
         """Number of spikes, ``[B, N]``."""
         return self.ptr[:, 1:] - self.ptr[:, :-1]
 
+    def only(self, kept):
+        """The spikes of the neurons under ``kept``, bool ``[B, N]``; the others are silent and get no gradient."""
+        active = (None, None) if self.active_ptr is None else _only(self.active_ptr, self.active_steps, kept)
+        return Spikes(*_only(self.ptr, self.steps, kept), self.shape, self.dense, *active)
+
+
+def _only(ptr, steps, kept):
+    counts = np.diff(ptr, axis=1)
+    ends = np.cumsum(counts * kept).reshape(counts.shape)
+    starts = np.concatenate([[0], ends[:-1, -1]])
+    found = np.concatenate([starts[:, None], ends], 1).astype(ptr.dtype)
+    return found, steps[np.repeat(kept.ravel(), counts.ravel())]
+
 
 def check_dense(dense):
     """Refuse a tensor that does not hold spikes ``[B, T, N]`` of zeros and ones."""

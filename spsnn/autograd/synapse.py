@@ -12,38 +12,39 @@ from torch.autograd.function import once_differentiable
 from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
 from spsnn.autograd.projection import check_synapses, pull_back, spread
+from spsnn.autograd.sparse import sparse_mask
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
 
 
 class _Delayed(torch.autograd.Function):
-    """Inputs: source, dt, delay, then weight, matrix, pre, post, alpha and dense spikes (or None)."""
+    """Inputs: source, dt, delay, sparse mask or None, then weight, matrix, pre, post, alpha, dense spikes (or None)."""
 
     @staticmethod
-    def forward(ctx, source, dt, delay, weight, *rest):
+    def forward(ctx, source, dt, delay, mask, weight, *rest):
         w = weight.detach().contiguous().numpy()
         n_samples, n_steps, _ = source.shape
         tiles, none = tiles_of(n_samples, n_steps, w.shape[1], w.dtype), np.zeros((n_samples, 0, 0, 0), w.dtype)
         arrival = arrival_of_current(dt, n_steps, 0, weight.dtype)
-        spread(source, w, kernel_form(rest[:4], delay, weight.dtype), arrival, tiles, none)
+        spread(source, w, kernel_form(rest[:4], delay, weight.dtype), arrival, tiles, none, mask)
         out = np.empty((n_samples, n_steps, w.shape[1]), w.dtype)
         from_tiles(tiles, out)
-        ctx.call = source, delay, arrival
+        ctx.call = source, delay, arrival, mask
         ctx.save_for_backward(weight, *rest)
         return torch.from_numpy(out)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        source, delay, arrival = ctx.call
+        source, delay, arrival, mask = ctx.call
         weight, *rest = ctx.saved_tensors
         form = kernel_form(rest[:4], delay, weight.dtype)
-        grad, with_spikes = grad.contiguous().numpy(), ctx.needs_input_grad[8]
-        return (None, None, None, *pull_back_current(source, weight, form, arrival, grad, with_spikes))
+        grad, with_spikes = grad.contiguous().numpy(), ctx.needs_input_grad[9]
+        return (None, None, None, None, *pull_back_current(source, weight, form, arrival, grad, with_spikes, mask))
 
 
-def pull_back_current(source, weight, form, arrival, grad, with_spikes):
+def pull_back_current(source, weight, form, arrival, grad, with_spikes, mask=None):
     """Gradients of weight, delay matrix, pre, post, alpha and spikes, tensors or None, from ``grad = dL/dx [B, T, J]``;
     that of a delay is the slope of ``grad`` in time."""
     padded = np.pad(grad, ((0, 0), (1, 1), (0, 0)))
@@ -51,11 +52,11 @@ def pull_back_current(source, weight, form, arrival, grad, with_spikes):
     to_tiles(grad, tiles[0])
     to_tiles((padded[:, :-2] - padded[:, 2:]) / (2 * arrival.dt), tiles[1])
     w = weight.detach().contiguous().numpy()
-    grads = pull_back(source, w, form, arrival, False, with_spikes, *tiles)
+    grads = pull_back(source, w, form, arrival, False, with_spikes, *tiles, mask)
     return [None if g is None else torch.as_tensor(g) for g in grads]
 
 
-def delayed_current(spikes, weight, delay, dt):
+def delayed_current(spikes, weight, delay, dt, mask=None):
     """Weighted, delayed spikes ``x[b, t, j] = sum_i w_ij z[b, t - rint(d_ij / dt), i]``.
 
     Args:
@@ -63,6 +64,7 @@ def delayed_current(spikes, weight, delay, dt):
         weight: ``[I, J]``.
         delay: ``[I, J]`` in ms, or `Distances`.
         dt: step in ms.
+        mask: bool ``[I, J]``, where False the weight is zero, has no gradient, and on the CPU costs nothing; or None.
 
     Returns:
         ``[B, T, J]``.  The gradient of the delay is that of the linearly interpolated signal,
@@ -80,5 +82,5 @@ def delayed_current(spikes, weight, delay, dt):
         return cuda.delayed_current(spikes, weight, delay, dt)
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
-    check_synapses(weight, delay, spikes.shape[2], weight.shape[-1])
-    return _Delayed.apply(spikes, dt, delay, weight, *delay_tensors(delay), spikes.dense)
+    check_synapses(weight, delay, spikes.shape[2], weight.shape[-1], mask)
+    return _Delayed.apply(spikes, dt, delay, sparse_mask(mask), weight, *delay_tensors(delay), spikes.dense)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,7 +14,7 @@ from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.neurons import NEURONS
 from spsnn.space import Euclidean
-from spsnn.training import TrainingConfig
+from spsnn.training import SparsityConfig, TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class DataConfig:
     Attributes:
         name: ``yinyang``, ``digits``, ``shd`` or ``ssc``.
         options: keyword arguments of the data set's class, for all splits.
-        train, validation, test: further arguments for one split.
+        train, validation, test: further arguments for one split; ``validation: null`` trains without a validation set
+            to the last epoch.
     """
 
     name: str = "yinyang"
     options: dict = field(default_factory=dict)
     train: dict = field(default_factory=dict)
-    validation: dict = field(default_factory=dict)
+    validation: dict | None = field(default_factory=dict)
     test: dict = field(default_factory=dict)
 
 
@@ -41,11 +43,15 @@ class AugmentConfig:
         channel_shift: all spikes of a sample move by up to this many channels.
         jitter: standard deviation of the spike times in ms.
         drop: share of spikes left out.
+        stretch: times of a sample are multiplied by a factor between ``1 / (1 + stretch)`` and ``1 + stretch``.
+        blend: share of samples that are mixed with another one of their class.
     """
 
     channel_shift: int = 0
     jitter: float = 0.0
     drop: float = 0.0
+    stretch: float = 0.0
+    blend: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,17 +67,19 @@ class RunConfig:
     grid: Grid
     training: TrainingConfig
     augment: AugmentConfig
+    sparsity: SparsityConfig
 
     def as_dict(self):
         """Plain values, as written to the run's folder and the model file."""
         neuron = lambda n: None if n is None else {"kind": n.kind, **n.parameters()}  # noqa: E731
-        plain = {k: asdict(getattr(self, k)) for k in ("data", "model", "space", "grid", "training", "augment")}
+        sections = ("data", "model", "space", "grid", "training", "augment", "sparsity")
+        plain = {k: asdict(getattr(self, k)) for k in sections}
         return {**plain, "hidden": list(self.hidden), "neuron": neuron(self.neuron), "output": neuron(self.output)}
 
 
 SECTIONS = {
     "data": DataConfig, "model": ModelConfig, "space": Euclidean, "grid": Grid, "training": TrainingConfig,
-    "augment": AugmentConfig, "neuron": None, "output": None, "hidden": None,
+    "augment": AugmentConfig, "sparsity": SparsityConfig, "neuron": None, "output": None, "hidden": None,
 }  # fmt: skip
 
 
@@ -81,10 +89,20 @@ def read_config(path, overrides=()):
     Raises:
         ConfigError: on a missing or malformed file, an unknown key (naming the nearest known) or an ill-typed value.
     """
-    values = _load_yaml(find_config(path))
+    return build_config(read_values(path, overrides))
+
+
+def read_values(path, overrides=()):
+    """The plain values behind `read_config`, as they are written, without defaults."""
+    return change(_load_yaml(find_config(path)), overrides)
+
+
+def change(values, overrides):
+    """A copy of plain values with ``key=value`` overrides."""
+    values = copy.deepcopy(values)
     for text in overrides:
         _override(values, text)
-    return build_config(values)
+    return values
 
 
 def shipped_configs():

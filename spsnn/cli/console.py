@@ -54,10 +54,10 @@ def training_progress(epochs, label, done=0):
         batches = progress.add_task("  batches", total=None, state="")
 
         def on_epoch(entry):
+            val = f"val {100 * entry['validation_accuracy']:.1f} %  " if "validation_accuracy" in entry else ""
             state = (
-                f"loss {entry['train_loss']:.3f}  train {100 * entry['train_accuracy']:.1f} %  "
-                f"val {100 * entry['validation_accuracy']:.1f} %  {entry['spikes_per_neuron']:.2f} spikes/neuron  "
-                f"{entry['seconds']:.2f} s/epoch"
+                f"loss {entry['train_loss']:.3f}  train {100 * entry['train_accuracy']:.1f} %  {val}"
+                f"{entry['spikes_per_neuron']:.2f} spikes/neuron  {entry['seconds']:.2f} s/epoch"
             )
             progress.update(task, completed=entry["epoch"] + 1, state=state)
             if not err.is_terminal and (entry["epoch"] + 1) % max(epochs // 10, 1) == 0:

@@ -37,7 +37,12 @@ def model_section(name, model, data, history, metrics):
     """Section on training and on what was learned."""
     network = models.to_graph(model, name=name)
     counted = [{**entry, "epoch": entry["epoch"] + 1} for entry in history]
-    curves = [("Training; the epoch was chosen on the validation set.", pictures.training_curves(counted))]
+    validated = metrics["validation_accuracy"] is not None
+    by_validation = metrics.get("select", "best") == "best"
+    chosen = "epoch chosen on validation" if by_validation else "epoch, the last"
+    told = "the epoch was chosen on the validation set" if by_validation else "the last epoch was taken, as set"
+    curves = [(f"Training; {told}.",
+               pictures.training_curves(counted, best=metrics["best_epoch"]))]  # fmt: skip
     figures = [
         *curves,
         ("Rows are true classes, columns decisions, on the test set.",
@@ -48,10 +53,12 @@ def model_section(name, model, data, history, metrics):
     if len(model.points):
         figures.insert(1, ("Learned coordinates; a distance of 1 is alpha ms of delay.",
                            pictures.coordinates(network, strongest=100, unit="ms")))  # fmt: skip
+    if any(p.own_parameters() for p in network.populations):
+        figures.append(("Parameters that every neuron has for itself.", pictures.neuron_histogram(network)))
     table = [
         ("test accuracy [%]", 100 * metrics["test_accuracy"]),
-        ("validation accuracy [%]", 100 * metrics["validation_accuracy"]),
-        ("epoch chosen on validation", metrics["best_epoch"]),
+        *([("validation accuracy [%]", 100 * metrics["validation_accuracy"])] if validated else []),
+        (chosen, metrics["best_epoch"]),
         ("trainable parameters", metrics["parameters"]),
         ("spikes per neuron and sample", metrics["spikes_per_neuron"]),
         ("delays cut at max_delay, worst projection [%]", 100 * metrics["clipped_delays"]),

@@ -19,8 +19,14 @@ from spsnn.training import evaluate, fit
 
 
 def load_split(data, split, data_dir=None):
-    """One split of the data set that a `DataConfig` names."""
+    """One split of the data set that a `DataConfig` names.
+
+    Raises:
+        ConfigError: for a split that is unknown or that the configuration does without.
+    """
     check_split(split, data.name)
+    if getattr(data, split) is None:
+        raise ConfigError(f"{data.name}: this run has no {split} set (data.{split} is null); choose another split")
     options = {**data.options, **getattr(data, split)}
     return datasets.load(data.name, split, data_dir=data_dir, **options)
 
@@ -36,6 +42,10 @@ def make_model(config, data):
 def make_augment(config):
     """Augmentation of an `AugmentConfig`, or None if every part is off."""
     parts = []
+    if config.blend:
+        parts.append(datasets.Blend(config.blend))
+    if config.stretch:
+        parts.append(datasets.TimeStretch(1 + config.stretch))
     if config.channel_shift:
         parts.append(datasets.ChannelShift(config.channel_shift))
     if config.jitter:
@@ -45,8 +55,16 @@ def make_augment(config):
     return datasets.Compose(parts) if parts else None
 
 
-def prepare(config, out, *, data_dir=None, resume=False):
+def prepare(config, out, *, data_dir=None, resume=False, load=load_split, test=True):
     """Load the data, build the model and claim the folder: everything that can be refused before training.
+
+    Args:
+        config: `RunConfig`.
+        out: folder of the run.
+        data_dir: directory of the data files.
+        resume: a run in the folder may go on.
+        load: in place of `load_split`, e.g. one that remembers.
+        test: load the test set too; `train` scores it if it is there.
 
     Returns:
         ``(model, {split: data set})``.
@@ -54,15 +72,29 @@ def prepare(config, out, *, data_dir=None, resume=False):
     out = Path(out)
     if (out / "checkpoint.h5").exists() and not resume:
         raise ConfigError(f"{out} already holds a run; continue it with --resume, or choose another folder with --out")
-    sets = {split: load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}
+    splits = ["train", *(["validation"] if config.data.validation is not None else []), *(["test"] if test else [])]
+    sets = {split: load(config.data, split, data_dir) for split in splits}
     model = make_model(config, sets["train"])
     if not (out / "config.yaml").exists() or not resume:
         write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     return model, sets
 
 
+def fit_model(config, model, sets, **options):
+    """`spsnn.fit` with the settings and the sets of a run; ``options`` are its further arguments."""
+    return fit(
+        model,
+        sets["train"].events,
+        sets["validation"].events if "validation" in sets else None,
+        config.training,
+        sparsity=config.sparsity,
+        augment=make_augment(config.augment),
+        **options,
+    )
+
+
 def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=None):
-    """Train, choose the epoch on validation, test once; write the run's folder.
+    """Train, choose the epoch on validation or take the last, test once; write the run's folder.
 
     ``out`` gets ``config.yaml``, ``checkpoint.h5`` (after every epoch), ``model.h5``, ``history.json`` and
     ``metrics.json``, the last three at the end.
@@ -77,33 +109,38 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         "augment": asdict(config.augment),
         "class_names": list(sets["train"].class_names),
     }
-    history = fit(
+    history = fit_model(
+        config,
         model,
-        sets["train"].events,
-        sets["validation"].events,
-        config.training,
-        augment=make_augment(config.augment),
+        sets,
         checkpoint=out / "checkpoint.h5",
         resume=resume,
         on_epoch=on_epoch,
         on_batch=on_batch,
         provenance=provenance,
     )
-    score = evaluate(model, sets["test"].events)
     best = next(e for e in reversed(history) if e["best"])
     metrics = {
-        "test_accuracy": score["accuracy"],
-        "test_loss": score["loss"],
-        "validation_accuracy": best["validation_accuracy"],
+        "validation_accuracy": best.get("validation_accuracy"),
         "best_epoch": best["epoch"] + 1,
+        "select": config.training.select if "validation" in sets else "last",
         "epochs": len(history),
         "parameters": model.n_parameters(),
-        "spikes_per_neuron": score["spikes_per_neuron"],
+        "spikes_per_neuron": best["spikes_per_neuron"],
+        "density": best.get("density", 1.0),
+        "storage": model.storage(),
         "clipped_delays": best["clipped"],
-        "confusion": score["confusion"].tolist(),
         "seconds_train": sum(e["seconds"] for e in history),
-        "seconds_total": time.perf_counter() - started,
     }
+    if "test" in sets:
+        score = evaluate(model, sets["test"].events)
+        metrics |= {
+            "test_accuracy": score["accuracy"],
+            "test_loss": score["loss"],
+            "spikes_per_neuron": score["spikes_per_neuron"],
+            "confusion": score["confusion"].tolist(),
+        }
+    metrics["seconds_total"] = time.perf_counter() - started
     models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
     write_json(out / "history.json", history)
     write_json(out / "metrics.json", metrics)

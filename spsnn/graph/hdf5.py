@@ -10,7 +10,7 @@ import numpy as np
 from spsnn.atomic import replacing
 from spsnn.errors import ModelFileError
 
-SCHEMA = 1
+SCHEMA = 2  # 2: pruned weights as compressed rows
 
 
 def make_folder(path):
@@ -45,8 +45,8 @@ def write(path, kind, texts, groups):
                 g[name] = np.asarray(array)
 
 
-def read(path, kind, texts, groups):
-    """Read what `write` wrote: ``(texts, groups)``, arrays whole in memory.
+def read(path, kind, texts, groups, optional=()):
+    """Read what `write` wrote: ``(texts, groups)``, arrays whole in memory; an ``optional`` group may be absent.
 
     Raises:
         ModelFileError: if the file is absent, damaged, of another kind or of a newer schema, or an entry is missing.
@@ -70,7 +70,9 @@ def read(path, kind, texts, groups):
             if missing:
                 raise ModelFileError(f"{path} lacks {', '.join(missing)}; the file is incomplete")
             read_texts = {n: json.loads(h[n][()]) for n in texts}
-            return read_texts, {g: {n: d[()] for n, d in h[g].items()} for g in groups}
+            return read_texts, {
+                g: {n: d[()] for n, d in h[g].items()} for g in (*groups, *(o for o in optional if o in h))
+            }
     except ModelFileError:
         raise
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:

@@ -18,7 +18,8 @@ class Population:
         size: number of neurons ``N``.
         kind: ``input`` (spike source), ``lif``, ``adlif`` or ``li`` (leaky integrator, never spikes).
         positions: learned coordinates ``[N, D]``, or None for a model without a space.
-        parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms).
+        parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms); an
+            array ``[N]`` where every neuron has its own.
         rates: measured spikes per neuron and inference ``[N]``, or None if not measured.
     """
 
@@ -38,6 +39,13 @@ class Population:
                 continue
             if len(value) != self.size or not np.isfinite(value).all():
                 raise DataError(f"{what} of population {self.name!r} must be finite, one row per neuron ({self.size})")
+        for name, value in self.own_parameters().items():
+            if value.shape != (self.size,) or not np.isfinite(value).all():
+                raise DataError(f"{name} of population {self.name!r} must be finite, one for each neuron ({self.size})")
+
+    def own_parameters(self):
+        """Those ``parameters`` that every neuron has for itself, ``{name: [N]}``."""
+        return {name: value for name, value in self.parameters.items() if isinstance(value, np.ndarray)}
 
 
 @dataclass(frozen=True)

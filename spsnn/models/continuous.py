@@ -43,6 +43,12 @@ def check_event_engine(settings, neuron, output):
         raise ConfigError(
             f"the event engine reads out {' or '.join(READOUTS)}, got {settings.readout!r}; use it or engine='grid'"
         )
+    for name in ("learn_neuron", "learn_output", "neuron_spread"):
+        if getattr(settings, name):
+            raise ConfigError(
+                f"on the event engine a population shares its parameters, got {name}={getattr(settings, name)}; remove "
+                "it or set engine='grid'"
+            )
     for n in (neuron, output):
         if type(n) not in (LIF, LeakyIntegrator) or n.refractory:
             raise ConfigError(f"the event engine has LIF neurons without refractory period, got {n}; set engine='grid'")
@@ -69,8 +75,9 @@ def run_continuous(model, batch):
         raise ConfigError(f"the model takes {model.sizes[0]} input units, the data has {batch.n_units}")
     start = np.cumsum([0, *model.sizes])  # populations in one numbering
     pre, post, weight, delay = [], [], [], []
-    forward = [(k, k + 1, s) for k, s in enumerate(model.feedforward)]
-    for k, m, s in forward + [(k + 1, k + 1, s) for k, s in enumerate(model.loops)]:
+    number = {name: k for k, (name, _) in enumerate(model.populations())}
+    for a, b, s in model.synapses():
+        k, m = number[a], number[b]
         d = s.delays()
         check_synapses(s.weight, d, s.n_pre, s.n_post)
         i, j = np.nonzero(s.mask.numpy())

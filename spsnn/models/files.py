@@ -7,7 +7,7 @@ import torch
 
 from spsnn._version import __version__
 from spsnn.errors import ModelFileError, SpsnnError
-from spsnn.graph import hdf5
+from spsnn.graph import hdf5, rows
 from spsnn.models.spsnn import SpSNN
 
 KINDS = ("spsnn-model", "spsnn-checkpoint")
@@ -25,6 +25,7 @@ def put_state(model, arrays, path):
         ModelFileError: names what is wrong; the model is not touched.
     """
     own = model.state_dict()
+    arrays = rows.unpack(arrays, {name: tuple(tensor.shape) for name, tensor in own.items()}, path)
     if set(own) != set(arrays):
         missing, extra = sorted(set(own) - set(arrays)), sorted(set(arrays) - set(own))
         raise ModelFileError(f"{path} does not hold this model: missing {missing}, unknown {extra}")
@@ -56,7 +57,7 @@ def save(model, path, *, metrics=None, provenance=None):
     """
     notes = {"spsnn": __version__, "torch": torch.__version__, **(provenance or {})}
     texts = {"config": model.config(), "metrics": metrics or {}, "provenance": notes}
-    hdf5.write(path, "spsnn-model", texts, {"state": state_arrays(model)})
+    hdf5.write(path, "spsnn-model", texts, {"state": rows.pack(state_arrays(model))})
 
 
 def load(path):
@@ -73,5 +74,6 @@ def load(path):
     except (SpsnnError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise ModelFileError(f"{path}: the configuration is not that of an SpSNN: {error}") from error
     put_state(model, groups["state"], path)
+    model.eval()
     model.metrics, model.provenance = texts["metrics"], texts["provenance"]
     return model

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, fields
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,8 +14,11 @@ from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.models.config import ModelConfig
 from spsnn.models.continuous import check_event_engine, run_continuous
+from spsnn.models.current import Current, response
 from spsnn.models.readouts import read_out
+from spsnn.models.storage import storage_of
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
+from spsnn.neurons.learned import NeuronParameters, check_own_parameters
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
 
@@ -83,6 +87,8 @@ class SpSNN(nn.Module):
         for model in (neuron, output):
             if isinstance(model, CustomNeuron):
                 model.check_grid(grid)
+        check_own_parameters(neuron, grid, [*s.learn_neuron, *s.neuron_spread])
+        check_own_parameters(output, grid, s.learn_output)
         self.sizes, self.space, self.neuron, self.output, self.grid, self.settings = (
             sizes, space, neuron, output, grid, s,
         )  # fmt: skip
@@ -95,7 +101,9 @@ class SpSNN(nn.Module):
         bounds = {"d_min": s.d_min, "max_delay": s.max_delay, "on_exceed": s.on_exceed}
         self.points = nn.ModuleList(points if s.delay == "spatial" else [])
         self.feedforward = nn.ModuleList()
+        self.skips = nn.ModuleList()
         self.loops = nn.ModuleList()
+        self.currents = nn.ModuleList()
         for k in range(len(self.sizes) - 1):
             post = self.populations()[k + 1][1]
             unit = post.threshold / post.psp_peak()
@@ -108,6 +116,31 @@ class SpSNN(nn.Module):
                 )
                 loop.init_weight(s.recurrent_gain * unit, 0.0, generator)
                 self.loops.append(loop)
+        for start, end in self._skip_pairs():
+            post = self.populations()[end][1]
+            synapse = self._synapse(points[start], points[end], generator, **bounds)
+            synapse.init_weight(s.weight_gain * post.threshold / post.psp_peak(), 0.0, generator)
+            self.skips.append(synapse)
+        if s.bias or s.normalise != "none":
+            n = self.neuron
+            gain = None if s.bias else s.normal_gain * n.threshold / response(n, self.grid.dt)
+            self.currents.extend(Current(size, gain) for size in self.sizes[1:-1])
+        self.rng = np.random.default_rng(s.seed)  # of dropout; `fit` puts its own here
+        learned = [(s.learn_neuron, s.neuron_spread)] * (len(self.sizes) - 2) + [(s.learn_output, {})]
+        self.neurons = nn.ModuleList(
+            NeuronParameters(neuron, n, *what, s.neuron_bounds, generator)
+            for n, (_, neuron), what in zip(self.sizes[1:], self.populations()[1:], learned, strict=True)
+        )
+
+    def _skip_pairs(self):
+        pairs, last = self.settings.skip, len(self.sizes) - 1
+        ok = all(len(p) == 2 and all(type(k) is int for k in p) and 0 <= p[0] < p[1] - 1 < last for p in pairs)
+        if not ok or len({tuple(p) for p in pairs}) < len(pairs):
+            raise ConfigError(
+                f"skip holds different pairs [from, to] of populations from 0 (input) to {last} (output), at least two "
+                f"apart, e.g. [[0, 2]]; got {pairs}"
+            )
+        return pairs
 
     def _synapse(self, pre, post, generator, **bounds):
         s = self.settings
@@ -143,21 +176,45 @@ class SpSNN(nn.Module):
         spikes = batch if isinstance(batch, Spikes) else Spikes.from_batch(batch, self.grid.dt)
         if spikes.shape[2] != self.sizes[0]:
             raise ConfigError(f"the model takes {self.sizes[0]} input units, the data has {spikes.shape[2]}")
-        passed, potential = [], None
-        for k, synapse in enumerate(self.feedforward):
+        s, passed, potential, sent = self.settings, [], None, [(spikes, 1.0)]
+        for k in range(len(self.feedforward)):
             _, neuron = self.populations()[k + 1]
             loop = self.loops[k] if k < len(self.loops) else None
+            current = self.currents[k] if k < len(self.currents) else None
+            factor, drive = (None, None) if current is None else current.drive()
+            inputs = []
+            for start, synapse in self._into(k + 1):
+                source, share = sent[start]
+                weight = synapse.weights() / share if factor is None else synapse.weights() / share * factor
+                inputs.append((source, weight, synapse.kernel_delays(), synapse.kernel_mask()))
             spikes, potential = run_population(
                 neuron,
-                [(spikes, synapse.weights(), synapse.kernel_delays())],
+                inputs,
                 self.grid,
-                None if loop is None else (loop.weights(), loop.kernel_delays()),
+                None if loop is None else (loop.weights(), loop.kernel_delays(), loop.kernel_mask()),
+                parameters=self.neurons[k](),
+                drive=drive,
             )
+            if drive is not None:
+                current.learn(drive)
             if spikes is not None:
                 passed.append(spikes)
-        s = self.settings
+                sent.append(self._dropped(spikes))
         logits, first = read_out(s.readout, spikes, potential, self.grid.dt, s.readout_scale, self.grid.estimator)
         return Output(logits, passed, first)
+
+    def _into(self, k):
+        """``(number of the source population, synapse)`` of what feeds population ``k``."""
+        pairs = zip(self.settings.skip, self.skips, strict=True)
+        return [(k - 1, self.feedforward[k - 1]), *((start, s) for (start, end), s in pairs if end == k)]
+
+    def _dropped(self, spikes):
+        """Spikes for the next populations after dropout, and the share of neurons that is kept on average."""
+        p = self.settings.dropout
+        if not (p and self.training):
+            return spikes, 1.0
+        n_samples, _, n = spikes.shape
+        return spikes.only(self.rng.random((n_samples, n)) >= p), 1 - p
 
     @property
     def estimator(self):
@@ -168,7 +225,8 @@ class SpSNN(nn.Module):
         """``(pre name, post name, synapse)`` of all projections, feed-forward first."""
         names = [name for name, _ in self.populations()]
         forward = [(names[k], names[k + 1], s) for k, s in enumerate(self.feedforward)]
-        return forward + [(names[k + 1], names[k + 1], s) for k, s in enumerate(self.loops)]
+        skips = [(names[a], names[b], s) for (a, b), s in zip(self.settings.skip, self.skips, strict=True)]
+        return forward + skips + [(names[k + 1], names[k + 1], s) for k, s in enumerate(self.loops)]
 
     def project_(self):
         """Bring all parameters back into their range after an optimiser step."""
@@ -176,9 +234,14 @@ class SpSNN(nn.Module):
             synapse.project_()
 
     def n_parameters(self):
-        """Number of trainable values; a masked weight does not count."""
+        """Number of trainable values; those of pruned synapses do not count."""
         total = sum(p.numel() for p in self.parameters() if p.requires_grad)
-        return total - sum(int((~s.mask).sum()) for _, _, s in self.synapses())
+        pruned = [int((~s.mask).sum()) for _, _, s in self.synapses() for p in s.per_synapse() if p.requires_grad]
+        return total - sum(pruned)
+
+    def storage(self):
+        """Numbers that the network needs, and what it takes to say which synapses are there: `storage_of`."""
+        return storage_of(self)
 
     def config(self):
         """Settings from which `from_config` builds the same model, JSON-able."""

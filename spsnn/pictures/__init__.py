@@ -9,6 +9,7 @@ from spsnn.pictures._confusion import confusion
 from spsnn.pictures._coordinates import coordinates
 from spsnn.pictures._delays import delay_histogram
 from spsnn.pictures._energy import energy_bars
+from spsnn.pictures._neurons import neuron_histogram
 from spsnn.pictures._placement import placement
 from spsnn.pictures._raster import raster
 from spsnn.pictures._training import training_curves
@@ -21,6 +22,7 @@ __all__ = [
     "coordinates",
     "delay_histogram",
     "energy_bars",
+    "neuron_histogram",
     "placement",
     "raster",
     "training_curves",

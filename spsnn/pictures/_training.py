@@ -22,6 +22,8 @@ _PANELS = (
 def best_epoch(history):
     """Epoch that validation chooses: highest ``validation_accuracy``, then lowest ``validation_loss``, then first.
 
+    Of a run that prunes, epochs of the lowest ``density`` alone count.
+
     Args:
         history: one dict per epoch.
 
@@ -30,9 +32,10 @@ def best_epoch(history):
     """
 
     def score(row):
-        return -_number(row, "validation_accuracy", math.inf), _number(row, "validation_loss", math.inf), row["epoch"]
+        accuracy, loss = _number(row, "validation_accuracy", math.inf), _number(row, "validation_loss", math.inf)
+        return row.get("density", 1.0), -accuracy, loss, row["epoch"]
 
-    scored = [r for r in history if math.isfinite(score(r)[0]) or math.isfinite(score(r)[1])]
+    scored = [r for r in history if math.isfinite(score(r)[1]) or math.isfinite(score(r)[2])]
     return min(scored, key=score)["epoch"] if scored else None
 
 

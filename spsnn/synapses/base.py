@@ -43,14 +43,15 @@ class Synapse(torch.nn.Module):
             mask.fill_diagonal_(False)
         self.register_buffer("mask", mask)
         self.clipped = 0.0
+        self.watched, self.effective = False, None
 
     def init_weight(self, gain, mean=0.0, generator=None):
         """Draw weights from N(mean / n_pre, gain^2 / n_pre)."""
         with torch.no_grad():
             self.weight.normal_(mean / self.n_pre, gain / self.n_pre**0.5, generator=generator)
 
-    def raw_delays(self):
-        """Delays ``[n_pre, n_post]`` before the bound."""
+    def raw_delays(self, rows=slice(None)):
+        """Delays ``[n_pre, n_post]`` before the bound, or those of the presynaptic neurons ``rows``."""
         raise TypeError(f"{type(self).__name__} is a base class; use one of its children")
 
     def delays(self):
@@ -77,7 +78,25 @@ class Synapse(torch.nn.Module):
 
     def weights(self):
         """Weights with masked synapses at zero."""
-        return self.weight * self.mask
+        weight = self.weight * self.mask
+        if self.watched and weight.requires_grad:
+            weight.retain_grad()
+            self.effective = weight
+        return weight
+
+    def kernel_mask(self):
+        """Mask for the kernels, which skip pruned synapses; None while their gradients are wanted."""
+        return None if self.watched else self.mask
+
+    def prune_(self, keep):
+        """Keep the synapses of the bool ``keep [n_pre, n_post]`` alone; weights of the others become zero."""
+        with torch.no_grad():
+            self.mask.copy_(keep)
+            self.weight.masked_fill_(~self.mask, 0.0)
+
+    def per_synapse(self):
+        """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
+        return [self.weight]
 
     def project_(self):
         """Bring parameters back into their range after an optimiser step."""
@@ -88,4 +107,4 @@ class Synapse(torch.nn.Module):
             raise ConfigError(
                 f"this synapse takes {self.n_pre} presynaptic neurons, the spikes have {spikes.shape[-1]}"
             )
-        return delayed_current(spikes, self.weights(), self.kernel_delays(), dt)
+        return delayed_current(spikes, self.weights(), self.kernel_delays(), dt, self.kernel_mask())

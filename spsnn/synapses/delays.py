@@ -44,9 +44,9 @@ class SpatialSynapse(Synapse):
         """Delay per unit of distance in ms, a scalar tensor."""
         return self.log_alpha.exp()
 
-    def raw_delays(self):
+    def raw_delays(self, rows=slice(None)):
         """``d_min + alpha r(p_i, p_j)``."""
-        return self.d_min + self.alpha * self.space.distance(self.pre.position, self.post.position)
+        return self.d_min + self.alpha * self.space.distance(self.pre.position[rows], self.post.position)
 
     def kernel_delays(self):
         """Coordinates, from which the kernels compute delays: no ``[n_pre, n_post]`` matrix is made."""
@@ -71,9 +71,13 @@ class FreeDelaySynapse(Synapse):
         self.delay = torch.nn.Parameter(initial.detach().clone())
         self.project_()
 
-    def raw_delays(self):
+    def raw_delays(self, rows=slice(None)):
         """The delays themselves."""
-        return self.delay
+        return self.delay[rows]
+
+    def per_synapse(self):
+        """Weights and delays."""
+        return [self.weight, self.delay]
 
     def project_(self):
         """Keep delays at or above ``d_min``, where their gradient still reaches them."""
@@ -94,9 +98,9 @@ class AxonalDelaySynapse(Synapse):
         self.delay = torch.nn.Parameter(initial.detach().clone())
         self.project_()
 
-    def raw_delays(self):
+    def raw_delays(self, rows=slice(None)):
         """The axons' delays, repeated over targets."""
-        return self.delay[:, None].expand(self.n_pre, self.n_post)
+        return self.delay[rows, None].expand(-1, self.n_post)
 
     def project_(self):
         """Keep delays at or above ``d_min``."""
@@ -107,6 +111,6 @@ class AxonalDelaySynapse(Synapse):
 class NoDelaySynapse(Synapse):
     """All delays are ``d_min``, zero by default."""
 
-    def raw_delays(self):
+    def raw_delays(self, rows=slice(None)):
         """A constant matrix."""
-        return torch.full_like(self.weight, self.d_min, requires_grad=False)
+        return torch.full_like(self.weight[rows], self.d_min, requires_grad=False)

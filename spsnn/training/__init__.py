@@ -2,5 +2,6 @@
 
 from spsnn.training.config import TrainingConfig
 from spsnn.training.fit import evaluate, fit
+from spsnn.training.sparsify import SparsityConfig
 
-__all__ = ["TrainingConfig", "evaluate", "fit"]
+__all__ = ["SparsityConfig", "TrainingConfig", "evaluate", "fit"]

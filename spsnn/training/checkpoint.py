@@ -9,8 +9,9 @@ import torch
 
 from spsnn._version import __version__
 from spsnn.errors import ConfigError, ModelFileError
-from spsnn.graph import hdf5
+from spsnn.graph import hdf5, rows
 from spsnn.models.files import put_state, state_arrays
+from spsnn.training.sparsify import SparsityConfig
 
 
 def save_checkpoint(path, model, run, provenance=None):
@@ -25,6 +26,7 @@ def save_checkpoint(path, model, run, provenance=None):
     best = {name: t.cpu().numpy() for name, t in run.best_state.items()}
     training = {
         "config": asdict(run.config),
+        "sparsity": asdict(run.sparsifier.config),
         "history": run.history,
         "best_epoch": run.best_epoch,
         "scheduler": scalars,
@@ -33,7 +35,10 @@ def save_checkpoint(path, model, run, provenance=None):
     notes = {"spsnn": __version__, "torch": torch.__version__, **(provenance or {})}
     metrics = run.history[run.best_epoch] if run.history else {}
     texts = {"config": model.config(), "metrics": metrics, "provenance": notes, "training": training}
-    hdf5.write(path, "spsnn-checkpoint", texts, {"state": best, "current": state_arrays(model), "optimizer": optimizer})
+    groups = {"state": rows.pack(best), "current": rows.pack(state_arrays(model)), "optimizer": optimizer}
+    if run.sparsifier.config.density < 1:
+        groups["allowed"] = run.sparsifier.allowed
+    hdf5.write(path, "spsnn-checkpoint", texts, groups)
 
 
 def resume_checkpoint(path, model, run, provenance=None):
@@ -44,13 +49,14 @@ def resume_checkpoint(path, model, run, provenance=None):
         ConfigError: if the run's settings differ from those of the checkpoint.
     """
     names = ("config", "metrics", "provenance", "training")
-    texts, groups = hdf5.read(path, ("spsnn-checkpoint",), names, ("state", "current", "optimizer"))
+    texts, groups = hdf5.read(path, ("spsnn-checkpoint",), names, ("state", "current", "optimizer"), ("allowed",))
     _same("model", texts["config"], model.config())
     for key, value in (provenance or {}).items():
         if key in texts["provenance"]:
             _same(key, {key: texts["provenance"][key]}, {key: value})
     training = texts["training"]
     _same("training", training["config"], asdict(run.config))
+    _same("sparsity", training.get("sparsity", asdict(SparsityConfig())), asdict(run.sparsifier.config))
     put_state(model, groups["state"], path)
     run.best_state = {name: t.clone() for name, t in model.state_dict().items()}
     put_state(model, groups["current"], path)
@@ -70,6 +76,7 @@ def resume_checkpoint(path, model, run, provenance=None):
         run.rng.bit_generator.state = training["rng"]
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path}: the state of the optimiser is damaged: {error}") from error
+    run.sparsifier.restore(groups.get("allowed"), path)
     run.history, run.best_epoch = training["history"], training["best_epoch"]
 
 

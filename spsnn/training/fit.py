@@ -4,42 +4,53 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spsnn.errors import DataError, TrainingError
+from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.memory import keep_freed_memory
+from spsnn.models.current import resting
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
-from spsnn.training.losses import loss, rescue_silent
+from spsnn.training.losses import delay_penalty, loss, rescue_silent
+from spsnn.training.sparsify import Sparsifier, SparsityConfig
 
 
 class Run:
     """State of a training run between epochs: optimiser, schedule, random numbers, history, best model."""
 
-    def __init__(self, model, config, n_samples):
+    def __init__(self, model, config, sparsity, n_samples):
         self.config = config
         self.rng = np.random.default_rng(config.seed)
         self.history, self.best_epoch = [], 0
         self.best_state = {}
         self.optimizer = make_optimizer(model, config)
-        total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.total = total = config.epochs * math.ceil(n_samples / config.batch_size)
+        self.sparsifier = Sparsifier(model, sparsity, total)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
+        if config.slope_start is not None and model.estimator != "surrogate":
+            raise ConfigError(
+                f"slope_start is a slope of the surrogate, the model learns by {model.estimator!r}; remove it"
+            )
 
 
 def make_optimizer(model, config):
-    """Adam or AdamW with a group for weights and one for coordinates, delays and alpha."""
+    """Adam or AdamW with groups for weights, for coordinates and delays, and for alpha and parameters of neurons."""
     position_lr = config.position_lr or 10 * config.lr
     weights, places, scales = [], [], []
     for name, p in model.named_parameters():
         if p.requires_grad:
-            (weights if name.endswith("weight") else scales if name.endswith("log_alpha") else places).append(p)
+            # log(alpha) and what a sigmoid holds within bounds move like a weight, not like a place.
+            scaled = name.endswith("log_alpha") or name.startswith(("neurons.", "currents."))
+            (weights if name.endswith("weight") else scales if scaled else places).append(p)
     groups = [
         {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
         {"params": places, "lr": position_lr, "weight_decay": 0.0},
-        {"params": scales, "lr": config.lr, "weight_decay": 0.0},  # log(alpha) moves like a weight, not like a place
+        {"params": scales, "lr": config.lr, "weight_decay": 0.0},
     ]
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind([g for g in groups if g["params"]])
@@ -54,17 +65,32 @@ def _rate(step, total, config):
     return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1)))
 
 
+@contextmanager
+def _slope_of_step(model, run):
+    """The surrogate of the next step: ``slope_start (slope / slope_start)^(step / last step)``."""
+    grid, start = model.grid, run.config.slope_start
+    if start is not None:
+        share = run.scheduler.last_epoch / max(run.total - 1, 1)
+        model.grid = replace(grid, slope=start * (grid.slope / start) ** share)
+    try:
+        yield
+    finally:
+        model.grid = grid
+
+
 def fit(
-    model, train, validation, config=None, *, augment=None, checkpoint=None, resume=False, on_epoch=None,
+    model, train, validation, config=None, *, sparsity=None, augment=None, checkpoint=None, resume=False, on_epoch=None,
     on_batch=None, provenance=None,
 ):  # fmt: skip
-    """Train a model and leave it at its best epoch on the validation set.
+    """Train a model and leave it at its best epoch on the validation set, or at the last (``config.select``).
 
     Args:
         model: `spsnn.SpSNN`; trained in place.
         train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
-            alone chooses the epoch.
+            alone chooses the epoch; where it is None the last epoch is taken.
         config: `TrainingConfig`.
+        sparsity: `SparsityConfig`, or None: no synapse is pruned.  While the density falls the best epoch is that of
+            the lowest density so far, so that in the end only epochs at the final density count.
         augment: callable ``(batch, rng) -> batch`` applied to every training batch, or None.
         checkpoint: file written after every epoch, whole or not at all.
         resume: continue from ``checkpoint`` if it is there; on one machine the result is the same bit for bit as
@@ -75,7 +101,8 @@ def fit(
 
     Returns:
         The history, a list of dictionaries with ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
-        ``validation_accuracy``, ``spikes_per_neuron``, ``silent``, ``clipped``, ``seconds`` and ``best``.
+        ``validation_accuracy`` (these two only with a validation set), ``spikes_per_neuron``, ``silent``, ``clipped``,
+        ``density`` (of the synapses there were at the start, the share that is left), ``seconds`` and ``best``.
 
     Raises:
         DataError: on data without labels or with labels that the model has no output for.
@@ -84,17 +111,20 @@ def fit(
     keep_freed_memory()
     config = config or TrainingConfig()
     train, validation = (getattr(events, "events", events) for events in (train, validation))
-    for name, events in (("training", train), ("validation", validation)):
-        _check_labels(name, events, model)
-    run = Run(model, config, len(train))
+    _check_labels("training", train, model)
+    if validation is not None:
+        _check_labels("validation", validation, model)
+    take_last = validation is None or config.select == "last"
+    run = Run(model, config, sparsity or SparsityConfig(), len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
         entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
-        score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
-        entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
+        if validation is not None:
+            score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
+            entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
         run.history.append(entry)
-        if not run.best_state or _better(entry, run.history[run.best_epoch]):
+        if take_last or not run.best_state or _better(entry, run.history[run.best_epoch]):
             run.best_epoch = epoch
             run.best_state = {name: t.detach().clone() for name, t in model.state_dict().items()}
         entry["best"] = run.best_epoch == epoch
@@ -103,16 +133,19 @@ def fit(
         if on_epoch is not None:
             on_epoch(entry)
     model.load_state_dict(run.best_state)
+    model.eval()
     return run.history
 
 
 def _better(entry, best):
-    key = lambda e: (e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
+    key = lambda e: (-e.get("density", 1.0), e["validation_accuracy"], -e["validation_loss"])  # noqa: E731
     return key(entry) > key(best)
 
 
 def _train_epoch(model, train, run, augment, epoch, on_batch):
     config, start = run.config, time.perf_counter()
+    model.train()
+    model.rng = run.rng
     order = run.rng.permutation(len(train))
     batches = [order[k : k + config.batch_size] for k in range(0, len(order), config.batch_size)]
     total = correct = spikes = silent = 0.0
@@ -121,8 +154,12 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         if augment is not None:
             batch = augment(batch, run.rng)
         labels = torch.from_numpy(batch.labels).to(model.device)
-        output = model(batch)
+        step = run.scheduler.last_epoch + 1
+        with run.sparsifier.watching(step), _slope_of_step(model, run):
+            output = model(batch)
         value = loss(output, labels, config, batch.duration, model.estimator)
+        if config.delay_weight:
+            value = value + config.delay_weight * delay_penalty(model, config.delay_band, run.rng)
         where = f"epoch {epoch}, batch {done}"
         if not torch.isfinite(value):
             raise TrainingError(f"the loss is {value.item()} at {where}; lower lr or set clip_norm")
@@ -133,6 +170,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         run.optimizer.step()
         run.scheduler.step()
+        run.sparsifier.update(step, run.optimizer, run.rng)
         model.project_()
         for name, p in model.named_parameters():
             if not torch.isfinite(p).all():
@@ -149,6 +187,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         "spikes_per_neuron": float(spikes / n),
         "silent": silent / len(batches),
         "clipped": max(s.clipped for _, _, s in model.synapses()),
+        "density": run.sparsifier.density(),
         "seconds": time.perf_counter() - start,
     }
 
@@ -166,7 +205,7 @@ def evaluate(model, events, *, batch_size=256):
     n_classes = model.sizes[-1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
     total = spikes = 0.0
-    with torch.no_grad():
+    with resting(model), torch.no_grad():
         for k in range(0, len(events), batch_size):
             batch = events[k : k + batch_size]
             labels = torch.from_numpy(batch.labels).to(model.device)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from spsnn.errors import ConfigError
+
+MOST_DELAYS = 2**20
 
 
 def loss(output, labels, config, duration, estimator):
@@ -33,6 +36,35 @@ def loss(output, labels, config, duration, estimator):
             raise ConfigError("time_weight needs readout='first_spike'")
         total = total + config.time_weight * output.first_spike.gather(1, labels[:, None]).mean() / duration
     return total
+
+
+def delay_penalty(model, band, rng):
+    """Mean over synapses of ``max(0, low - d / max_delay)^2 + max(0, d / max_delay - high)^2``, d before it is cut.
+
+    Of a projection of more than `MOST_DELAYS` synapses, random presynaptic neurons stand for all.
+
+    Args:
+        model: `spsnn.SpSNN` with learnable delays.
+        band: ``(low, high)``, shares of ``max_delay``.
+        rng: NumPy generator, drawn from only where there are too many synapses.
+
+    Raises:
+        ConfigError: if the model has no ``max_delay``, or no delays to learn.
+    """
+    if model.settings.delay == "none":
+        raise ConfigError("delay_weight needs delays to learn, the model has delay='none'; set delay_weight=0")
+    if model.settings.max_delay is None:
+        raise ConfigError("delay_weight compares delays with max_delay, which is not set; set model.max_delay in ms")
+    low, high = band
+    total = 0
+    synapses = [s for _, _, s in model.synapses()]
+    for s in synapses:
+        n = max(MOST_DELAYS // s.n_post, 1)
+        rows = slice(None) if n >= s.n_pre else torch.from_numpy(np.sort(rng.choice(s.n_pre, n, replace=False)))
+        share, mask = s.raw_delays(rows) / s.max_delay, s.mask[rows]
+        outside = torch.relu(low - share) + torch.relu(share - high)
+        total = total + (outside.square() * mask).sum() / mask.sum().clamp(min=1)
+    return total / len(synapses)
 
 
 def rescue_silent(model, output, amount):

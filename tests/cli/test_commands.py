@@ -52,6 +52,20 @@ def test_train_writes_its_folder(trained):
     assert len(json.loads((trained / "history.json").read_text())) == 2
 
 
+def test_a_sparse_run_prunes_and_reports_it(tmp_path, capsys):
+    sparse = ("--set", "sparsity.density=0.25", "--set", "sparsity.end=0.75", "--set", "sparsity.every=10")
+    code, _, _ = run(capsys, "train", "digits", *SMALL, *sparse, "--out", tmp_path / "run")
+    assert code == 0
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    kept = 64 * 12 // 4 + 12 * 10 // 4
+    assert metrics["density"] == 0.25 and metrics["storage"]["weights"] == metrics["storage"]["indices"] == kept
+    assert metrics["parameters"] == kept + 2 * (64 + 12 + 10)
+    assert metrics["best_epoch"] == 2  # the ramp ends in the second of two epochs, so that no other counts
+    code, _, err = run(capsys, "train", "digits", *SMALL, "--set", "sparsity.length=3", "--out", tmp_path / "other")
+    assert code == 2
+    assert "length belongs to method='spatial'" in err
+
+
 def test_train_refuses_to_overwrite_and_resumes(trained, capsys):
     code, _, err = run(capsys, "train", "digits", *SMALL, "--out", trained)
     assert code == 2
@@ -169,7 +183,8 @@ def test_debug_shows_the_traceback(capsys):
         run(capsys, "--debug", "evaluate", "absent.h5")
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report"])
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report", "reproduce",
+                                     "sweep"])  # fmt: skip
 def test_help_shows_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -227,3 +242,61 @@ def test_a_step_longer_than_the_window_is_one_step(capsys, tmp_path):
     code, out, _ = run(capsys, "train", "digits", *SMALL, "--set", "grid.dt=1e9", "--out", tmp_path / "r", "--json")
     assert code == 0
     assert json.loads(out)["spikes_per_neuron"] <= 1
+
+
+def test_tables_are_listed_run_and_refused(capsys, tmp_path):
+    code, out, _ = run(capsys, "reproduce", "--json")
+    assert code == 0
+    assert set(json.loads(out)) >= {"best", "dimensions-shd", "dimensions-yinyang", "efficiency", "sparsity"}
+    code, out, err = run(
+        capsys, "reproduce", "dimensions-yinyang", "--rows", "none", "--seeds", 1, "--epochs", 1, "--out",
+        tmp_path / "runs", "--results", tmp_path, "--json",
+    )  # fmt: skip
+    assert code == 0
+    values = json.loads(out)
+    assert (values["finished"], values["planned"]) == (1, 8)
+    assert "none, seed 0: " in err
+    assert values == json.loads((tmp_path / "dimensions-yinyang-1epochs.json").read_text())
+    for arguments, words in (
+        (("dimension",), "there is no table 'dimension'; tables: best"),
+        (("dimensions-yinyang", "--rows", "6-D"), "no row '6-D'; rows: none, axonal"),
+        (("dimensions-yinyang", "--folds", "0,11"), "folds hold out speakers of 'shd'"),
+        (("dimensions-yinyang", "--seeds", 0), "--seeds must be at least 1, got 0"),
+        (("efficiency", "--results", tmp_path / "none"), "holds none of the tables best, dimensions-shd, sparsity"),
+    ):
+        code, out, err = run(capsys, "reproduce", *arguments)
+        assert (code, out) == (2, "")
+        assert words in err.replace("\n", " ")
+
+
+def test_a_sweep_from_the_command_line(capsys, tmp_path):
+    options = ("--trials", 2, "--out", tmp_path / "s", *SMALL, "--set", "training.epochs=1", "--json")
+    code, out, err = run(capsys, "sweep", "digits", "--param", "training.lr=1e-3..1e-1:log", *options)
+    assert code == 0
+    assert len(json.loads(out)["trials"]) == 2
+    assert "trial 1: " in err
+    code, _, _ = run(
+        capsys, "train", tmp_path / "s" / "best.yaml", "--out", tmp_path / "run", "--json"
+    )  # the best settings train
+    assert code == 0
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert history[-1]["validation_accuracy"] == json.loads(out)["accuracy"]
+    for arguments, words in (
+        (("--param", "training.lr"), "--param takes key=lo..hi"),
+        (("--param", "training.rl=1..2"), "did you mean 'lr'"),
+    ):
+        code, _, err = run(capsys, "sweep", "digits", *arguments, "--out", tmp_path / "t")
+        assert code == 2
+        assert words in err
+
+
+def test_a_run_without_validation_is_trained_and_reported(capsys, tmp_path):
+    out = tmp_path / "run"
+    assert run(capsys, "train", "digits", *SMALL, "--set", "data.validation=null", "--out", out)[0] == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["select"], metrics["best_epoch"], metrics["validation_accuracy"]) == ("last", 2, None)
+    assert run(capsys, "report", out, "--json")[0] == 0
+    assert "the last epoch was taken" in (out / "report.html").read_text()
+    code, _, err = run(capsys, "evaluate", out / "model.h5", "--split", "validation")
+    assert code == 2
+    assert "this run has no validation set" in err

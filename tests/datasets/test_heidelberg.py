@@ -79,6 +79,24 @@ def test_crop_counts_what_it_drops(data_dir):
     assert SHD("train", data_dir).n_cropped == 0
 
 
+def test_chosen_classes_are_numbered_anew(data_dir):
+    whole, german = SHD("train", data_dir), SHD("train", data_dir, classes=[19, 3])
+    labels = whole.events.labels
+    rows = np.flatnonzero(np.isin(labels, [3, 19]))
+    assert len(rows) > 10
+    assert np.array_equal(german.events.labels, (labels[rows] == 3).astype(int))
+    assert np.array_equal(german.speakers, whole.speakers[rows])
+    assert (german.n_classes, german.class_names) == (2, ("word19", "word3"))
+    assert np.array_equal(german.events[5].units, whole.events[rows[5]].units)
+    held = SHD("validation", data_dir, classes=[3], hold_out=[1])
+    assert set(held.speakers) == {1}
+    for wrong in ([], [3, 3], [20], ["a"]):
+        with pytest.raises(ConfigError, match="classes must be different numbers from 0 to 19"):
+            SHD("train", data_dir, classes=wrong)
+    with pytest.raises(ConfigError, match=r"has no sample of the classes \[12\]"):
+        SHD("test", data_dir, classes=[12])
+
+
 def test_environment_names_the_directory(data_dir, monkeypatch):
     monkeypatch.setenv("SPSNN_DATA", str(data_dir))
     assert len(SHD("test")) == 9

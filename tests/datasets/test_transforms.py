@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spsnn.datasets import ChannelShift, Compose, DropEvents, GroupChannels, Jitter, SpikeBatch, TimeBin
+from spsnn.datasets import (
+    Blend,
+    ChannelShift,
+    Compose,
+    DropEvents,
+    GroupChannels,
+    Jitter,
+    SpikeBatch,
+    TimeBin,
+    TimeStretch,
+)
 from spsnn.errors import ConfigError, DataError
 
 
@@ -26,7 +36,16 @@ def in_order(batch):
         np.testing.assert_array_equal(order, np.arange(one.n_events))
 
 
-ALL = [GroupChannels(5), TimeBin(4.0), TimeBin(4.0, merge=True), Jitter(8.0), ChannelShift(7), DropEvents(0.4)]
+ALL = [
+    GroupChannels(5),
+    TimeBin(4.0),
+    TimeBin(4.0, merge=True),
+    Jitter(8.0),
+    ChannelShift(7),
+    DropEvents(0.4),
+    TimeStretch(1.3),
+    Blend(0.7),
+]
 
 
 @pytest.mark.parametrize("transform", [*ALL, Compose(ALL)], ids=lambda t: type(t).__name__)
@@ -48,7 +67,7 @@ def test_result_is_valid_ordered_and_reproducible(transform, seed):
 def test_batches_without_spikes_or_samples_pass(transform):
     silent = SpikeBatch.from_samples([([], []), ([], [])], 20, 50.0, labels=[1, 2])
     assert transform(silent, np.random.default_rng(0)).labels.tolist() == [1, 2]
-    nothing = SpikeBatch.from_samples([], 20, 50.0)
+    nothing = SpikeBatch.from_samples([], 20, 50.0, labels=np.zeros(0, int))
     assert len(transform(nothing, np.random.default_rng(0))) == 0
 
 
@@ -139,6 +158,44 @@ def test_drop_rate_and_limits():
     assert DropEvents(0.0)(batch, 0).n_events == 20000 and DropEvents(1.0)(batch, 0).n_events == 0
 
 
+def test_stretch_multiplies_a_sample_by_one_factor():
+    batch = SpikeBatch.from_samples([([2.0, 4.0, 45.0], [0, 1, 2])] * 2000, 3, 50.0)
+    stretched = TimeStretch(1.25)(batch, np.random.default_rng(0))
+    first = stretched.times[stretched.offsets[:-1]] / 2
+    assert 0.8 <= first.min() < 0.81 and 1.24 < first.max() <= 1.25
+    assert abs(np.log(first).mean()) < 5 * np.log(1.25) / np.sqrt(3 * 2000)  # symmetric in the logarithm
+    counts = np.diff(stretched.offsets)
+    np.testing.assert_array_equal(counts == 3, 45 * first < 50)  # what leaves the window is dropped
+    np.testing.assert_allclose(stretched.times[stretched.offsets[:-1] + 1], 4 * first, rtol=1e-6)
+
+
+def test_blend_takes_half_of_each_of_two_samples_of_a_class():
+    # The units tell where a spike is from; the second sample is 10 ms later than the first.
+    t = np.linspace(5, 25, 4000)
+    batch = SpikeBatch.from_samples([(t, 0 * t.astype(int)), (t + 10, 1 + 0 * t.astype(int))], 2, 50.0, labels=[3, 3])
+    mixed = Blend(1.0)(batch, np.random.default_rng(0))
+    for sample, mean in ((mixed[0], 15), (mixed[1], 25)):
+        share = np.bincount(sample.units, minlength=2) / 4000
+        np.testing.assert_allclose(share, 0.5, atol=5 * np.sqrt(0.25 / 4000))
+        for unit in (0, 1):  # both parts keep the sample's own place in time
+            assert abs(sample.times[sample.units == unit].mean() - mean) < 0.5
+
+
+def test_blend_never_mixes_classes_and_leaves_single_samples_alone():
+    batch = SpikeBatch.from_samples([([1.0, 2.0], [k, k]) for k in range(6)], 6, 10.0, labels=[0, 0, 0, 1, 1, 2])
+    seen = set()
+    for seed in range(50):
+        mixed = Blend(1.0)(batch, seed)
+        assert mixed[5].units.tolist() == [5, 5]
+        seen |= {(b, int(u)) for b in range(6) for u in mixed[b].units}
+    assert seen == {(b, u) for group in ((0, 1, 2), (3, 4), (5,)) for b in group for u in group}
+
+
+def test_blend_needs_labels():
+    with pytest.raises(DataError, match="no labels"):
+        Blend(0.5)(SpikeBatch.from_samples([([1.0], [0])], 1, 5.0))
+
+
 def test_compose_shares_one_generator_in_order():
     batch, rng = random_batch(3), np.random.default_rng(9)
     want = Jitter(2.0)(DropEvents(0.5)(batch, rng), rng)
@@ -160,6 +217,10 @@ def test_compose_shares_one_generator_in_order():
         (ChannelShift, -1),
         (ChannelShift, 1.5),
         (DropEvents, 1.1),
+        (TimeStretch, 0.9),
+        (TimeStretch, np.inf),
+        (Blend, -0.1),
+        (Blend, True),
         (DropEvents, np.nan),
         (lambda v: Compose([v]), "Jitter"),
     ],

@@ -15,6 +15,9 @@ PSI = {
 }
 
 
+FLOW = ("tau_mem", "tau_syn", "tau_adapt", "a")
+
+
 class _Step(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, kind, slope):
@@ -55,13 +58,30 @@ def coefficients(delay, dt, n_steps, mode, tau_mem, tau_syn, least):
     return lag.long(), torch.exp(-s / tau_syn), to_v
 
 
-def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True):
+def taylor_flow(dt, tau_mem, tau_syn, tau_adapt, a):
+    """Flow ``[3, 3, J]`` of (V, I, A) over ``dt``, differentiable: a Taylor series over dt / 2^6, squared six times."""
+    zero = torch.zeros_like(tau_mem)
+    r_m, r_s, r_a = 1 / tau_mem, 1 / tau_syn, 1 / tau_adapt
+    rows = [[-r_m, r_m, -r_m], [zero, -r_s, zero], [a * r_a, zero, -r_a]]
+    m = torch.stack([torch.stack(row) for row in rows]).movedim(-1, 0) * dt / 64
+    f = term = torch.eye(3, dtype=m.dtype).expand_as(m)
+    for k in range(1, 20):
+        term = term @ m / k
+        f = f + term
+    for _ in range(6):
+        f = f @ f
+    return f.movedim(0, -1)
+
+
+def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True, values=None, drive=None):
     """Run a population.
 
     Args:
         neuron: `spsnn` neuron whose parameters are read; ``spike=None`` never spikes.
         inputs: list of ``(z [B, T, I], weight [I, J], delay [I, J])``.
         spike: function of ``V - threshold``.
+        drive: function of the arrivals ``x_0, x_1 [B, T, J]`` of the inputs.
+        values: tensors ``[J]`` in place of the neuron's numbers, by name.
 
     Returns:
         spikes and potentials before reset ``[B, T, J]``.
@@ -70,10 +90,13 @@ def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True):
     weight = inputs[0][1]
     n_post = weight.shape[1]
     adapts = neuron.adaptive
-    flow = integrate_flow(
-        dt, neuron.tau_mem, neuron.tau_syn, neuron.tau_adapt if adapts else None, neuron.a if adapts else 0.0
-    )
-    f = torch.as_tensor(flow, dtype=weight.dtype)
+    own = {"tau_mem": neuron.tau_mem, "tau_syn": neuron.tau_syn}
+    own |= {"tau_adapt": neuron.tau_adapt, "a": neuron.a, "b": neuron.b} if adapts else {"tau_adapt": None, "a": 0.0}
+    if values is None:
+        f = torch.as_tensor(integrate_flow(dt, *(own[k] for k in FLOW)), dtype=weight.dtype)
+    else:
+        own |= {"tau_adapt": own["tau_adapt"] or 1e9} | values
+        f = taylor_flow(dt, *(torch.as_tensor(own[k], dtype=weight.dtype).expand(n_post) for k in FLOW))
     x_0 = [torch.zeros(n_samples, n_post, dtype=weight.dtype) for _ in range(n_steps)]
     x_1 = [torch.zeros(n_samples, n_post, dtype=weight.dtype) for _ in range(n_steps)]
 
@@ -86,13 +109,15 @@ def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True):
                 x_1[k + step] = x_1[k + step] + z @ (here * to_v)
 
     for z, w, d in inputs:
-        lag, c_0, c_1 = coefficients(d, dt, n_steps, mode, neuron.tau_mem, neuron.tau_syn, 0)
+        lag, c_0, c_1 = coefficients(d, dt, n_steps, mode, own["tau_mem"], own["tau_syn"], 0)
         for k in range(n_steps):
             if z.requires_grad or bool(z[:, k].any()):
                 send(z[:, k], lag, w * c_0, w * c_1, k)
+    if drive is not None:
+        x_0, x_1 = (list(x.unbind(1)) for x in drive(torch.stack(x_0, 1), torch.stack(x_1, 1)))
     if recurrent is not None:
         w_r, d_r = recurrent
-        lag_r, c_0, c_1 = coefficients(d_r, dt, n_steps, mode, neuron.tau_mem, neuron.tau_syn, 1)
+        lag_r, c_0, c_1 = coefficients(d_r, dt, n_steps, mode, own["tau_mem"], own["tau_syn"], 1)
         loop_0, loop_1 = w_r * c_0, w_r * c_1
     zeros = torch.zeros(n_samples, n_post, dtype=weight.dtype)
     v, i, a = zeros, zeros, zeros
@@ -115,7 +140,7 @@ def unroll(neuron, inputs, dt, mode, spike, recurrent=None, detach_reset=True):
         after = v - z_reset * neuron.threshold if neuron.reset == "subtract" else v + z_reset * (neuron.v_reset - v)
         v = torch.where(free, after, torch.full_like(v, neuron.v_reset))
         if adapts:
-            a = a + neuron.b * z
+            a = a + own["b"] * z
         held = np.where(held > 0, held - 1, np.where(z.detach().numpy() == 1, hold, 0))
         spikes.append(z)
         if recurrent is not None:

@@ -65,7 +65,7 @@ def replace(name, array):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda h: h.attrs.__setitem__("schema", 99), "schema 99.*reads up to 1; upgrade"),
+        (lambda h: h.attrs.__setitem__("schema", 99), "schema 99.*reads up to 2; upgrade"),
         (lambda h: h.attrs.__setitem__("format", "other"), "holds 'other', expected"),
         (lambda h: h.__delitem__("state"), "lacks state"),
         (lambda h: h["state"].__delitem__("feedforward.0.weight"), "missing .*feedforward.0.weight"),
@@ -80,6 +80,111 @@ def replace(name, array):
 )
 def test_damage_is_named(saved, change, words):
     _, path = saved
+    edit(path, change)
+    with pytest.raises(ModelFileError, match=words):
+        spsnn.load(path)
+
+
+@pytest.fixture
+def pruned(tmp_path):
+    """A file whose first projection keeps 5 of 24 synapses, with a kept weight of 0, and the second half."""
+    model = SpSNN([4, 6, 4])
+    keep = torch.zeros(4, 6, dtype=torch.bool)
+    keep[[0, 0, 2, 2, 3], [1, 4, 0, 5, 3]] = True
+    model.feedforward[0].prune_(keep)
+    model.feedforward[1].prune_(torch.arange(24).reshape(6, 4) % 2 == 0)
+    with torch.no_grad():
+        model.feedforward[0].weight[2, 0] = 0.0
+    path = tmp_path / "pruned.h5"
+    spsnn.save(model, path)
+    return model, path
+
+
+def test_few_synapses_are_stored_as_compressed_rows(pruned):
+    model, path = pruned
+    with h5py.File(path) as h:
+        stored = {name: d[()] for name, d in h["state"].items()}
+    assert "feedforward.0.weight" not in stored and "feedforward.0.mask" not in stored
+    assert stored["feedforward.0.weight.indptr"].tolist() == [0, 2, 2, 4, 5]
+    assert stored["feedforward.0.weight.indices"].tolist() == [1, 4, 0, 5, 3]
+    weight = model.feedforward[0].weight.detach()
+    assert stored["feedforward.0.weight.values"].tolist() == weight[[0, 0, 2, 2, 3], [1, 4, 0, 5, 3]].tolist()
+    assert stored["feedforward.1.weight"].shape == stored["feedforward.1.mask"].shape == (6, 4)
+    back = spsnn.load(path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(back.state_dict()[name], tensor), name
+    spsnn.save(back, path)
+    assert set(h5py.File(path)["state"]) == set(stored)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 11, 12, 24])
+def test_any_number_of_synapses_survives(keep, tmp_path):
+    model = SpSNN([4, 6, 4])
+    mask = torch.zeros(24, dtype=torch.bool)
+    mask[torch.randperm(24, generator=torch.Generator().manual_seed(keep))[:keep]] = True
+    model.feedforward[0].prune_(mask.reshape(4, 6))
+    spsnn.save(model, tmp_path / "m.h5")
+    back = spsnn.load(tmp_path / "m.h5").state_dict()
+    assert all(torch.equal(back[name], tensor) for name, tensor in model.state_dict().items())
+    with h5py.File(tmp_path / "m.h5") as h:
+        assert ("feedforward.0.weight.values" in h["state"]) == (2 * keep < 24)
+
+
+def test_weights_under_a_mask_that_are_not_zero_are_not_lost(tmp_path):
+    model = SpSNN([4, 6, 4])
+    model.feedforward[0].mask[1:] = False
+    spsnn.save(model, tmp_path / "m.h5")
+    back = spsnn.load(tmp_path / "m.h5")
+    assert torch.equal(back.feedforward[0].weight, model.feedforward[0].weight)
+    assert torch.equal(back.feedforward[0].mask, model.feedforward[0].mask)
+
+
+def test_a_large_sparse_file_is_small(tmp_path):
+    sizes = {}
+    for density in (1.0, 0.05):
+        model = SpSNN([700, 256, 20])
+        generator = torch.Generator().manual_seed(0)
+        for s in model.feedforward:
+            s.prune_(torch.rand(s.mask.shape, generator=generator) < density)
+        spsnn.save(model, tmp_path / "m.h5")
+        sizes[density] = (tmp_path / "m.h5").stat().st_size
+    assert sizes[0.05] < 0.15 * sizes[1.0]
+
+
+def test_a_file_of_schema_1_with_matrices_opens(saved):
+    model, path = saved
+    edit(path, lambda h: h.attrs.__setitem__("schema", 1))
+    assert torch.equal(spsnn.load(path).feedforward[0].mask, model.feedforward[0].mask)
+
+
+def rows(part, values, dtype):
+    return replace(f"state/feedforward.0.weight.{part}", np.array(values, dtype))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda h: h["state"].__delitem__("feedforward.0.weight.indices"), "of feedforward.0.weight lack indices"),
+        (lambda h: h.move("state/feedforward.0.weight.values", "state/x.weight.values"), "0.weight lack"),
+        (rows("indptr", [0, 2, 2, 5], np.int64), "indptr should have 5 entries, it has 4"),
+        (rows("indptr", [0, 2, 2, 4, 6], np.int64), "indptr ends at 6, there are 5 indices and 5 values"),
+        (rows("indptr", [0, 4, 2, 4, 5], np.int64), "indptr must rise from 0"),
+        (rows("indptr", [1, 2, 2, 4, 5], np.int64), "indptr must rise from 0"),
+        (rows("indptr", [0, 2, 2, 4, 5], np.float64), "must be whole numbers, got float64 and int32"),
+        (rows("indices", [1, 4, 0, 6, 3], np.int32), r"indices must lie in \[0, 6\), they run from 0 to 6"),
+        (rows("indices", [1, -4, 0, 5, 3], np.int32), "they run from -4 to 5"),
+        (rows("indices", [4, 1, 0, 5, 3], np.int32), "indices must rise within a row"),
+        (rows("indices", [1, 1, 0, 5, 3], np.int32), "indices must rise within a row"),
+        (rows("indices", [[1, 4, 0, 5, 3]], np.int32), "must be vectors"),
+        (rows("values", [1, 2, 3, 4], np.float32), "5 indices and 4 values"),
+        (rows("values", [1, 2, 3, 4, 5], np.float64), r"should be float32 \(4, 6\), the file has float64"),
+        (rows("values", [1, 2, np.nan, 4, 5], np.float32), "not finite"),
+        (lambda h: [h["state"].move(f"feedforward.0.weight.{p}", f"other.weight.{p}") for p in
+                                   ("indptr", "indices", "values")], "other.weight belong to no weight of this model"),
+    ],
+)  # fmt: skip
+def test_damaged_rows_are_named(pruned, change, words):
+    _, path = pruned
     edit(path, change)
     with pytest.raises(ModelFileError, match=words):
         spsnn.load(path)

@@ -145,6 +145,22 @@ def test_delay_histogram_refuses():
         pictures.delay_histogram(network(2), 0.0)
 
 
+def test_neuron_histogram_counts_every_neuron_once():
+    own = {"tau_mem": np.array([2.0, 4.0, 8.0, 16.0, 32.0]), "a": np.full(5, 0.5), "threshold": 1.0}
+    populations = Population("hidden", 5, "adlif", None, own), Population("out", 1, "li", None, {"tau_mem": np.ones(1)})
+    figure = pictures.neuron_histogram(Network((*populations, Population("plain", 2, "lif")), (), 1.0, 1.0), bins=5)
+    times, a = figure.axes
+    drawn = {p.get_label(): p.get_data() for p in times.patches if isinstance(p, StepPatch) and p.get_label()}
+    assert drawn["hidden"].values.tolist() == [0, 1, 1, 1, 2]  # bins of ratio 2 from 1 to 32, the last one closed
+    assert drawn["out"].values.tolist() == [1, 0, 0, 0, 0]
+    assert sum(p.get_data().values.sum() for p in a.patches if p.get_label()) == 5
+    assert (times.get_xlabel(), a.get_xlabel()) == ("tau_mem (ms)", "a")
+    with pytest.raises(DataError, match="share their parameters"):
+        pictures.neuron_histogram(network(2))
+    with pytest.raises(ConfigError, match="bins"):
+        pictures.neuron_histogram(network(2), bins=0)
+
+
 def test_raster_draws_every_spike():
     trains = [("input", [1.0, 5.0, 9.5], [0, 1, 4], 5), ("output", [], [], 3)]
     figure = pictures.raster(trains, 10.0, label="yin", prediction="yang")

@@ -9,6 +9,7 @@ import torch
 import spsnn
 from spsnn import ConfigError, DataError, ModelFileError, SpikeBatch, SpSNN, TrainingConfig, TrainingError
 from spsnn.training.fit import make_optimizer
+from spsnn.training.losses import delay_penalty
 
 
 def order_task(n, seed):
@@ -44,6 +45,38 @@ def test_it_learns_the_order_of_two_spikes(estimator):
     assert score["accuracy"] == max(e["validation_accuracy"] for e in history) == best["validation_accuracy"]
     assert score["confusion"].sum() == 100
     assert score["confusion"].trace() == round(100 * score["accuracy"])
+
+
+def test_the_last_epoch_is_taken_when_set_or_without_validation():
+    given, alone, best = make(), make(), make()
+    # Noise in the validation labels makes an earlier epoch the best one.
+    noisy = dataclasses.replace(VALID, labels=np.random.default_rng(2).integers(0, 2, 100))
+    told = spsnn.fit(given, TRAIN, noisy, settings(select="last"))
+    untold = spsnn.fit(alone, TRAIN, None, settings())
+    chosen = spsnn.fit(best, TRAIN, noisy, settings())
+    assert next(e["epoch"] for e in reversed(chosen) if e["best"]) < 5
+    for history in (told, untold):
+        assert [e["epoch"] for e in history if e["best"]][-1] == 5
+    assert [e["train_loss"] for e in told] == [e["train_loss"] for e in untold]
+    assert "validation_accuracy" in told[0]
+    assert not {"validation_accuracy", "validation_loss"} & set(untold[0])
+    for name, tensor in state(given).items():
+        assert torch.equal(tensor, state(alone)[name])
+    assert not torch.equal(given.feedforward[0].weight, best.feedforward[0].weight)
+
+
+def test_a_run_without_validation_resumes(tmp_path):
+    path, whole = tmp_path / "run.h5", make()
+    spsnn.fit(whole, TRAIN, None, settings(epochs=3))
+
+    def stop(entry):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spsnn.fit(make(), TRAIN, None, settings(epochs=3), checkpoint=path, on_epoch=stop)
+    rest = make()
+    spsnn.fit(rest, TRAIN, None, settings(epochs=3), checkpoint=path, resume=True)
+    assert torch.equal(rest.feedforward[0].weight, whole.feedforward[0].weight)
 
 
 def test_positions_alone_can_learn_it():
@@ -205,6 +238,7 @@ def test_data_that_cannot_train_is_refused(events, words):
         ({"epochs": 0}, "epochs must be positive"),
         ({"optimizer": "sgd"}, "adam, adamw"),
         ({"warmup": 1.0}, "warmup is a share"),
+        ({"select": "first"}, "select must be one of best, last"),
         ({"clip_norm": -1.0}, "clip_norm must be positive or absent"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative"),
     ],
@@ -212,3 +246,74 @@ def test_data_that_cannot_train_is_refused(events, words):
 def test_wrong_settings_are_named(changes, words):
     with pytest.raises(ConfigError, match=words):
         settings(**changes)
+
+
+def one_synapse(delay):
+    """One free delay in a window of 20 ms of which the band is [4, 16] ms."""
+    model = SpSNN([1, 1], delay="free", max_delay=20.0, on_exceed="clip")
+    with torch.no_grad():
+        model.feedforward[0].delay.fill_(delay)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("delay", "value", "slope"),
+    [(10.0, 0.0, 0.0), (2.0, 0.1**2, -2 * 0.1 / 20), (18.0, 0.1**2, 2 * 0.1 / 20), (30.0, 0.7**2, 2 * 0.7 / 20)],
+)
+def test_the_delay_penalty_by_hand(delay, value, slope):
+    """Also beyond max_delay, where a delay that is cut has no other gradient."""
+    model = one_synapse(delay)
+    penalty = delay_penalty(model, (0.2, 0.8), None)
+    penalty.backward()
+    assert float(penalty.detach()) == pytest.approx(value, abs=1e-7)
+    assert float(model.feedforward[0].delay.grad) == pytest.approx(slope, abs=1e-7)
+
+
+@pytest.mark.parametrize("delay", ["spatial", "free", "axonal"])
+def test_a_sample_of_delays_is_an_unbiased_part_of_the_penalty(delay, monkeypatch):
+    model = SpSNN([40, 6, 3], delay=delay, recurrent=True, self_connections=False, max_delay=25.0, on_exceed="clip")
+    exact = delay_penalty(model, (0.3, 0.5), None)
+    assert float(exact.detach()) > 1e-3
+    monkeypatch.setattr("spsnn.training.losses.MOST_DELAYS", 60)  # 10 of 40 rows of the first projection
+    rng = np.random.default_rng(0)
+    samples = np.array([delay_penalty(model, (0.3, 0.5), rng).item() for _ in range(400)])
+    assert samples.std() > 0
+    assert abs(samples.mean() - float(exact.detach())) < 4 * samples.std() / 20
+
+
+@pytest.mark.parametrize(("start", "away"), [("low", 0.05), ("high", 0.95)])
+def test_the_penalty_pulls_collapsed_delays_back_into_the_band(start, away):
+    model = make(delay="free", max_delay=20.0, on_exceed="clip")
+    with torch.no_grad():
+        for s in model.feedforward:
+            s.delay.fill_(away * 20)
+    spsnn.fit(model, TRAIN, VALID, settings(epochs=8, delay_weight=1000.0, delay_band=[0.2, 0.8], schedule="constant"))
+    share = torch.cat([s.delays().detach().flatten() for s in model.feedforward]) / 20
+    assert share.min() > 0.17 and share.max() < 0.83
+
+
+def test_the_penalty_needs_delays_and_their_bound():
+    config = settings(epochs=1, delay_weight=1.0)
+    with pytest.raises(ConfigError, match=r"max_delay, which is not set; set model.max_delay"):
+        spsnn.fit(make(), TRAIN, VALID, config)
+    with pytest.raises(ConfigError, match="delay='none'; set delay_weight=0"):
+        spsnn.fit(make(delay="none", max_delay=20.0), TRAIN, VALID, config)
+    with pytest.raises(ConfigError, match=r"delay_band must be two increasing shares of max_delay in \[0, 1\], got"):
+        settings(delay_band=[0.5, 1.5])
+
+
+def test_the_slope_grows_from_its_start_to_that_of_the_grid(monkeypatch):
+    model, seen = make(), []
+    forward = SpSNN.forward
+    monkeypatch.setattr(SpSNN, "forward", lambda m, b: (seen.append(m.grid.slope), forward(m, b))[1])
+    steps = 3 * 10
+
+    def on_epoch(entry):
+        assert model.grid.slope == 2.0  # what files and chips see
+
+    spsnn.fit(model, TRAIN, VALID, settings(epochs=3, slope_start=0.5), on_epoch=on_epoch)
+    trained = [s for k, s in enumerate(seen) if k % 11 < 10]  # ten batches, then one of validation
+    assert np.allclose(trained, 0.5 * 4 ** (np.arange(steps) / (steps - 1)))
+    assert all(s == 2.0 for s in seen[10::11])
+    with pytest.raises(ConfigError, match="slope_start is a slope of the surrogate, the model learns by 'eventprop'"):
+        spsnn.fit(make("eventprop"), TRAIN, VALID, settings(slope_start=0.5))

@@ -1,0 +1,167 @@
+"""Run what a table needs and is not there yet, in one process or several."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+import yaml
+
+from spsnn import models
+from spsnn.autograd.device import find_device
+from spsnn.cli import workflow
+from spsnn.cli.config import DataConfig, build_config
+from spsnn.errors import ConfigError, TrainingError
+from spsnn.tables import transfer
+from spsnn.tables.robustness import damaged_accuracies
+
+
+def result(run, out):
+    """Metrics of a finished run, or None; ``damage`` holds the accuracies under damage.
+
+    Raises:
+        ConfigError: if the folder holds a run with other settings, or files that cannot be read.
+    """
+    folder = Path(out) / run.folder
+    try:
+        if not (folder / "config.yaml").exists():
+            return None
+        found = build_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))).as_dict()
+        metrics = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").exists() else None
+        scored = json.loads((folder / "damage.json").read_text()) if (folder / "damage.json").exists() else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
+    changes = differences(found, run.config.as_dict())
+    if changes:
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
+            "or remove it"
+        )
+    if metrics is None or not run.damage:
+        return metrics
+    return {**metrics, "damage": scored["accuracy"]} if scored.get("settings") == run.damage else None
+
+
+def differences(found, wanted, where=""):
+    """``key: there, here`` of all keys that differ between two nested dictionaries."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = {**found, **wanted}
+        return [d for k in keys for d in differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k)]
+    return [] if found == wanted else [f"{where}: {found!r} there, {wanted!r} now"]
+
+
+def perform(run, out, data_dir, device):
+    """Train (or continue) one run and score it; returns what went wrong, or None."""
+    folder = Path(out) / run.folder
+    if not (folder / "metrics.json").exists():
+        model, sets = workflow.prepare(
+            run.config, folder, data_dir=data_dir, resume=True, load=remembered_split, test=run.fold is None
+        )
+        if run.source is not None:
+            transfer.carry_positions(model, Path(out) / run.source / "model.h5")
+        if run.row.freeze_positions:
+            transfer.freeze_positions(model)
+        model.to(find_device(device))
+        try:
+            workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
+        except TrainingError as error:
+            return str(error)
+    if run.damage:
+        split = "test" if run.fold is None else "validation"
+        model = models.load(folder / "model.h5").to(find_device(device))
+        events = remembered_split(run.config.data, split, data_dir).events
+        scores = damaged_accuracies(model, events, run.damage, run.seed)
+        workflow.write_json(folder / "damage.json", {"settings": run.damage, "split": split, "accuracy": scores})
+    return None
+
+
+def _tell(run, entry):
+    """Ten signs of life of a run on stderr, also from other processes."""
+    total, epoch = run.config.training.epochs, entry["epoch"] + 1
+    if epoch % max(total // 10, 1) == 0:
+        text = (
+            f"{run}: epoch {epoch}/{total}, train {100 * entry['train_accuracy']:.1f} %, {entry['seconds']:.3g} s/epoch"
+        )
+        print(text, file=sys.stderr, flush=True)
+
+
+def remembered_split(data, split, data_dir):
+    """As `workflow.load_split`; a process reads each set once."""
+    own = getattr(data, split)
+    if own is None:
+        return workflow.load_split(data, split, data_dir)  # says what is missing
+    return _load(json.dumps([data.name, {**data.options, **own}], sort_keys=True), split, data_dir)
+
+
+@functools.lru_cache(maxsize=8)
+def _load(text, split, data_dir):
+    name, options = json.loads(text)
+    return workflow.load_split(DataConfig(name, options), split, data_dir)
+
+
+def perform_all(runs, out, *, jobs=1, data_dir=None, device="cpu", on_done=None):
+    """Do all runs; those that start from others' coordinates come after them.
+
+    Args:
+        runs: list of `Run`, none of them finished.
+        out: folder of the table.
+        jobs: processes; each gets its share of the cores.
+        on_done: called with ``(run, what went wrong or None)`` after each.
+
+    Raises:
+        SpsnnError: what is wrong with all runs, such as missing data; a run that diverges stops only itself.
+    """
+    first = [run for run in runs if run.source is None]
+    with workers(jobs) as submit:
+        for wave in (first, [run for run in runs if run.source is not None]):
+            for run, wrong in submit(_guarded, [(run, str(out), data_dir, device) for run in wave], wave):
+                if on_done is not None:
+                    on_done(run, wrong)
+
+
+def _guarded(run, out, data_dir, device):
+    if run.source is not None and not (Path(out) / run.source / "model.h5").exists():
+        return f"there is no {run.source / 'model.h5'} to take coordinates from"
+    return perform(run, out, data_dir, device)
+
+
+def n_cores():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def workers(jobs):
+    """Yield ``submit(function, arguments of each call, label of each)``, an iterator over ``(label, result)``.
+
+    With one job the calls run here, one after the other; with more, in fresh processes that share the cores.
+    """
+    if jobs == 1:
+        yield lambda function, calls, labels: (
+            (label, function(*call)) for label, call in zip(labels, calls, strict=True)
+        )
+        return
+    threads = str(max(n_cores() // jobs, 1))
+    names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, threads))  # read by a process as it starts
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(int(threads),))
+
+    def submit(function, calls, labels):
+        futures = {pool.submit(function, *c): label for label, c in zip(labels, calls, strict=True)}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+
+    try:
+        yield submit
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

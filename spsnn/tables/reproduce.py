@@ -1,0 +1,85 @@
+"""``spsnn reproduce``: run what is missing of a table, and write it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from spsnn.autograd.device import find_device
+from spsnn.errors import ConfigError
+from spsnn.graph.hdf5 import make_folder
+from spsnn.tables.efficiency import write_efficiency
+from spsnn.tables.execute import perform_all, result
+from spsnn.tables.plan import read_table
+from spsnn.tables.robustness import check_damage
+from spsnn.tables.write import tabulate, versions, write_table
+
+
+def reproduce(
+    name, *, seeds=None, rows=(), epochs=None, folds=(), jobs=1, device="cpu", data_dir=None, out=None,
+    results="docs/results", label="SHD", run=True, report=None,
+):  # fmt: skip
+    """Run the missing runs of a table and write ``NAME.json`` and ``NAME.md``, anew after every run.
+
+    Args:
+        name: of a table in the package, or a YAML file.
+        seeds: number of seeds in place of the table's.
+        rows: patterns of the rows to run; the others stay in the table as missing.
+        epochs: a deviation, which the table states; its files are called ``NAME-Nepochs``.
+        folds: hold out these speakers in turn and report validation accuracy; the test set is not read, and the files
+            are called ``NAME-folds``.
+        jobs: runs at once, each in a process with its share of the cores.
+        device, data_dir: of every run.
+        out: folder of the runs; default ``runs/reproduce/NAME``.
+        results: folder of the table.
+        label: what the table calls the data set, where it is SHD or SSC.
+        run: False writes the table from what is there.
+        report: called with a line of text after every run.
+
+    Returns:
+        ``(values of the table, [(run, what went wrong), ...])``.
+
+    Raises:
+        ConfigError: on wrong names, settings or folders, before anything runs.
+    """
+    table = read_table(name)
+    say = report or (lambda line: None)
+    if table.pictured:
+        if seeds is not None or rows or epochs is not None or folds:
+            raise ConfigError(f"table {table.name!r} runs nothing, it pictures others; leave out --seeds, --rows, ...")
+        make_folder(Path(results))
+        return write_efficiency(table, results, label), []
+    for option, value in (("seeds", seeds), ("epochs", epochs), ("jobs", jobs)):
+        if value is not None and value < 1:
+            raise ConfigError(f"--{option} must be at least 1, got {value}")
+    find_device(device)
+    check_damage(table.damage)
+    file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
+    table = replace(table, seeds=seeds or table.seeds, epochs=epochs)
+    out = Path(out or Path("runs") / "reproduce" / file_name)
+    chosen = table.choose(rows)
+    runs = table.runs(folds)
+    todo = [r for r in runs if result(r, out) is None and r.row.name in chosen] if run else []
+    make_folder(Path(results))
+    made_with = versions(device, jobs)
+
+    def write():
+        values = tabulate(table, runs, out, name=file_name, label=label, folds=folds, made_with=made_with)
+        write_table(values, results)
+        return values
+
+    failures = []
+
+    def on_done(done, wrong):
+        if wrong is not None:
+            failures.append((done, wrong))
+            say(f"{done}: {wrong}")
+        else:
+            metrics = result(done, out)
+            accuracy = metrics.get("test_accuracy", metrics["validation_accuracy"])
+            say(f"{done}: {100 * accuracy:.1f} %, {metrics['seconds_train']:.0f} s of training")
+        write()
+
+    say(f"{table.name}: {len(runs) - len(todo)} of {len(runs)} runs are finished or left out, {len(todo)} to do")
+    perform_all(todo, out, jobs=jobs, data_dir=data_dir, device=device, on_done=on_done)
+    return write(), failures

@@ -1,0 +1,85 @@
+"""Accuracy of a trained network when its input or its delays are damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spsnn import models
+from spsnn.datasets import DropEvents, Jitter
+from spsnn.errors import ConfigError
+from spsnn.kernels.events import SpikeBatch
+from spsnn.training import evaluate
+
+
+@dataclass(frozen=True)
+class LoseChannels:
+    """Silence a random share of the input channels, the same ones in all samples."""
+
+    share: float
+
+    def __post_init__(self):
+        if not 0 <= self.share <= 1:
+            raise ConfigError(f"the share of lost channels must lie in [0, 1], got {self.share}")
+
+    def __call__(self, batch, rng=None):
+        lost = np.random.default_rng(rng).permutation(batch.n_units)[: round(self.share * batch.n_units)]
+        kept = ~np.isin(batch.units, lost)
+        offsets = np.concatenate([[0], np.cumsum(kept)])[batch.offsets]
+        return SpikeBatch(batch.times[kept], batch.units[kept], offsets, batch.n_units, batch.duration, batch.labels)
+
+
+INPUT = {"drop": DropEvents, "jitter": Jitter, "channels": LoseChannels}
+UNITS = {"drop": "", "jitter": " ms", "channels": "", "delay_step": " ms"}
+
+
+def check_damage(damage):
+    """Refuse kinds and amounts that do not exist, before anything is trained.
+
+    Raises:
+        ConfigError: names the kind or the amount.
+    """
+    for kind, amounts in damage.items():
+        if kind not in UNITS:
+            raise ConfigError(f"damage must be of {', '.join(UNITS)}, got {kind!r}")
+        for amount in amounts:
+            if kind in INPUT:
+                INPUT[kind](amount)
+            elif not amount > 0:
+                raise ConfigError(f"delay_step must be a positive number of ms, got {amount}")
+
+
+def damage_names(damage):
+    """Names of all damages, e.g. ``drop 0.2``, ``jitter 8 ms``, with their kind and amount."""
+    return {f"{kind} {amount:g}{UNITS[kind]}": (kind, amount) for kind in damage for amount in damage[kind]}
+
+
+def damaged_accuracies(model, events, damage, seed=0):
+    """Accuracy under each damage.
+
+    Args:
+        model: trained `SpSNN`.
+        events: `SpikeBatch` with labels.
+        damage: amounts by kind.  ``drop``: share of spikes left out; ``jitter``: standard deviation of spike times in
+            ms; ``channels``: share of input channels that are silent; ``delay_step``: delays rounded to multiples of
+            so many ms.
+        seed: of the damage: what is dropped, moved or lost is the same for all models scored with one seed.
+
+    Returns:
+        ``{name: accuracy}``, names as in `damage_names`.
+    """
+    scores = {}
+    for name, (kind, amount) in damage_names(damage).items():
+        if kind == "delay_step":
+            scores[name] = evaluate(rounded_delays(model, amount), events)["accuracy"]
+        else:
+            scores[name] = evaluate(model, INPUT[kind](amount)(events, np.random.default_rng(seed)))["accuracy"]
+    return scores
+
+
+def rounded_delays(model, step):
+    """A copy of the model whose delays are multiples of ``step`` ms, as on a chip with that resolution."""
+    network = models.to_graph(model)
+    projections = tuple(replace(p, delay=np.rint(p.delay / step) * step) for p in network.projections)
+    return models.from_graph(model, replace(network, projections=projections)).to(model.device)

@@ -1,0 +1,33 @@
+"""Transfer of positions: coordinates learned on one task are the starting places, or the fixed places, of another."""
+
+from __future__ import annotations
+
+import torch
+
+from spsnn import models
+from spsnn.errors import ConfigError
+
+
+def carry_positions(model, source):
+    """Copy the coordinates of all populations from a trained model of the same sizes; weights stay as they are.
+
+    Args:
+        model: `SpSNN` with ``delay="spatial"``; changed in place.
+        source: model file.
+
+    Raises:
+        ConfigError: if one of the two has no coordinates, or other sizes or dimensions.
+    """
+    trained = models.load(source)
+    own, other = ([tuple(p.position.shape) for p in m.points] for m in (model, trained))
+    if not own or own != other:
+        raise ConfigError(f"coordinates of {other} in {source} do not fit a model with {own}; make both rows alike")
+    with torch.no_grad():
+        for here, there in zip(model.points, trained.points, strict=True):
+            here.position.copy_(there.position)
+
+
+def freeze_positions(model):
+    """Leave the coordinates out of training; they no longer count as parameters."""
+    for points in model.points:
+        points.position.requires_grad_(False)

@@ -1,0 +1,151 @@
+"""A table as JSON and Markdown, from what is finished."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from spsnn._version import __version__
+from spsnn.cli.workflow import write_json, write_text
+from spsnn.tables.execute import n_cores, result
+from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
+
+
+def versions(device="cpu", jobs=1):
+    """What the figures were made with."""
+    import numba
+    import numpy
+    import torch
+
+    place = (
+        torch.cuda.get_device_name()
+        if device == "cuda"
+        else f"cpu, {n_cores()} cores, {jobs} run{'s' * (jobs > 1)} at once"
+    )
+    return {
+        "spsnn": __version__, "python": platform.python_version(), "torch": torch.__version__,
+        "numba": numba.__version__, "numpy": numpy.__version__, "device": place,
+    }  # fmt: skip
+
+
+def collect(table, runs, out):
+    """``{row: {(seed, fold): metrics}}`` of the finished runs."""
+    found = {}
+    for run in runs:
+        metrics = result(run, out)
+        if metrics is not None:
+            found.setdefault(run.row.name, {})[run.seed, run.fold] = metrics
+    return {name: found[name] for name in table.rows if name in found}
+
+
+def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=None):
+    """The table as plain values, which `write_table` stores as ``name``."""
+    found = collect(table, runs, out)
+    rows = [summarise_row(name, results) for name, results in found.items()]
+    seeds = {name: by_seed(results) for name, results in found.items()}
+    comparisons = [
+        {"first": a, "second": b, "figure": name, **test}
+        for a, b in table.compare
+        if a in seeds and b in seeds
+        for name, test in compare(seeds[a], seeds[b]).items()
+    ]
+    missing = [f"{run}" for run in runs if (run.seed, run.fold) not in found.get(run.row.name, {})]
+    values = {
+        "table": name or table.name,
+        "title": table.title.replace("{data}", label),
+        "text": table.text.replace("{data}", label).strip(),
+        "data": label if runs[0].config.data.name in ("shd", "ssc") else runs[0].config.data.name,
+        "protocol": protocol(table, folds),
+        "deviations": [] if table.epochs is None else [f"{table.epochs} epochs in place of those of the table"],
+        "finished": len(runs) - len(missing),
+        "planned": len(runs),
+        "missing": missing,
+        "versions": made_with or versions(),
+        "rows": rows,
+        "comparisons": comparisons,
+    }
+    if table.smallest_above is not None:
+        values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
+    return values
+
+
+def protocol(table, folds):
+    """How the runs are trained and scored, in words."""
+    if folds:
+        held = "; ".join(", ".join(str(s) for s in fold) for fold in folds)
+        return (
+            f"Validation accuracy on training speakers held out in turn ({held}), mean over the folds of a seed. "
+            "The test set is not read."
+        )
+    again = ", and once more under each damage" if table.damage else ""
+    if table.protocol == "retrain":
+        return (
+            "Trained on all training data; the number of epochs is fixed and the last one is taken; the test set is "
+            f"read once per run, after training{again}."
+        )
+    return f"The epoch is chosen on the validation set; the test set is read once per run, at that epoch{again}."
+
+
+def write_table(values, results):
+    """Write ``NAME.json`` and ``NAME.md`` to the folder ``results``; returns the path of the second."""
+    name = values["table"]
+    write_json(Path(results) / f"{name}.json", values)
+    write_text(Path(results) / f"{name}.md", markdown(values))
+    return Path(results) / f"{name}.md"
+
+
+def markdown(values):
+    """The table for people."""
+    lines = [f"# {values['title']}", ""]
+    if values["missing"]:
+        lines += [f"**Partial: {values['finished']} of {values['planned']} runs are finished.**", ""]
+    lines += [f"**Deviates from the table as defined: {d}.**\n" for d in values["deviations"]]
+    lines += [values["text"], "", values["protocol"], ""]
+    rows = values["rows"]
+    if rows:
+        lines += grid(
+            ("row", "accuracy [%]", "seeds", "parameters", "training [s]", "spikes per neuron", "epoch"),
+            [
+                (r["row"], percent(r["accuracy"]), r["accuracy"]["n"], f"{r['parameters']:,.0f}", f"{r['seconds']:.0f}",
+                 f"{r['spikes_per_neuron']:.2f}", r["epoch"])
+                for r in rows
+            ],
+        )  # fmt: skip
+        lines += ["Accuracy: mean over seeds ± sample standard deviation.", ""]
+    if "smallest_above" in values:
+        wanted = values["smallest_above"]
+        lines += [f"Fewest parameters above {100 * wanted['accuracy']:g} %: {wanted['row'] or 'none'}.", ""]
+    if rows and rows[0]["damage"]:
+        names = list(rows[0]["damage"])
+        lines += ["## Accuracy under damage [%]", ""]
+        clean = ("none", *(percent(r["accuracy"]) for r in rows))
+        lines += grid(
+            ("damage", *(r["row"] for r in rows)),
+            [clean, *((name, *(percent(r["damage"][name]) for r in rows)) for name in names)],
+        )
+    if values["comparisons"]:
+        lines += ["## Paired over seeds", "", "Exact two-sided sign-flip test; with n seeds p is at least 2 / 2^n.", ""]
+        lines += grid(
+            ("first", "second", "figure", "first - second [points]", "n", "p"),
+            [
+                (c["first"], c["second"], c["figure"], f"{100 * c['difference']:+.2f}", c["n"],
+                 "-" if c["p"] is None else f"{c['p']:.3g}")
+                for c in values["comparisons"]
+            ],
+        )  # fmt: skip
+    if values["missing"]:
+        lines += ["## Missing", "", *(f"- {m}" for m in values["missing"]), ""]
+    lines += [", ".join(f"{k} {v}" for k, v in values["versions"].items()), ""]
+    return "\n".join(lines)
+
+
+def percent(value):
+    """``97.4 ± 0.3``."""
+    spread = "" if value["std"] is None else f" ± {100 * value['std']:.1f}"
+    return f"{100 * value['mean']:.1f}{spread}"
+
+
+def grid(header, rows):
+    """Lines of a Markdown table."""
+    line = lambda cells: "| " + " | ".join(str(c) for c in cells) + " |"  # noqa: E731
+    return [line(header), "|" + "---|" * len(header), *map(line, rows), ""]

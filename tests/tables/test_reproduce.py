@@ -1,0 +1,224 @@
+"""Running tables: partial, resumed bit for bit, never twice, never mixed; transfer and damage do what they say."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+import spsnn
+from spsnn import ConfigError, DataError, SpikeBatch
+from spsnn.cli import workflow
+from spsnn.tables import execute, robustness
+from spsnn.tables.efficiency import write_efficiency
+from spsnn.tables.plan import read_table
+from spsnn.tables.reproduce import reproduce
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Folders of the trainings that took place."""
+    done, train = [], workflow.train
+
+    def wrapper(config, out, *arguments, **options):
+        done.append("/".join(out.parts[-2:]))
+        return train(config, out, *arguments, **options)
+
+    monkeypatch.setattr(execute.workflow, "train", wrapper)
+    return done
+
+
+def test_a_table_grows_run_by_run(table, tmp_path, counted):
+    path, out, results = table({"2-D": {}, "none": {"set": ["model.delay=none"]}}), tmp_path / "runs", tmp_path / "res"
+    options = {"out": out, "results": results}
+    values, failures = reproduce(path, rows=["2-D"], seeds=1, **options)
+    assert counted == ["2-D/seed0"]
+    assert (values["finished"], values["planned"], values["missing"], failures) == (1, 2, ["none, seed 0"], [])
+    assert "**Partial: 1 of 2 runs are finished.**" in (results / "mine.md").read_text()
+    values, _ = reproduce(path, **options)
+    assert counted == ["2-D/seed0", "none/seed0", "2-D/seed1", "none/seed1"]
+    assert (values["finished"], values["missing"]) == (4, [])
+    assert values == json.loads((results / "mine.json").read_text())
+    text = (results / "mine.md").read_text()
+    assert "Partial" not in text
+    assert "Deviates" not in text
+    for row, folder in zip(values["rows"], ("2-D", "none"), strict=True):
+        found = [json.loads((out / folder / f"seed{k}" / "metrics.json").read_text()) for k in (0, 1)]
+        accuracies = [m["test_accuracy"] for m in found]
+        assert row["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+        assert row["accuracy"]["std"] == pytest.approx(np.std(accuracies, ddof=1))
+        assert row["parameters"] == 5 * 6 + 6 * 3 + (2 * (5 + 6 + 3) if folder == "2-D" else 0)
+        assert f"| {folder} | {100 * np.mean(accuracies):.1f} ±" in text
+        assert row["epoch"].startswith("best on validation")
+    assert values["data"] == "yinyang"
+    assert "torch" in values["versions"]
+    reproduce(path, run=False, **options)
+    assert len(counted) == 4
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(table, tmp_path, monkeypatch):
+    path, train = table({"a": {}}), workflow.train
+
+    def stopping(*arguments, **options):
+        def stop(entry):
+            if entry["epoch"] == 1:
+                raise KeyboardInterrupt
+
+        return train(*arguments, **{**options, "on_epoch": stop})
+
+    monkeypatch.setattr(execute.workflow, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(path, seeds=1, out=tmp_path / "stopped", results=tmp_path)
+    assert reproduce(path, seeds=1, out=tmp_path / "stopped", results=tmp_path, run=False)[0]["finished"] == 0
+    monkeypatch.setattr(execute.workflow, "train", train)
+    for out in ("stopped", "whole"):
+        reproduce(path, seeds=1, out=tmp_path / out, results=tmp_path)
+    stopped, whole = (spsnn.load(tmp_path / out / "a" / "seed0" / "model.h5") for out in ("stopped", "whole"))
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, stopped.state_dict()[name]), name
+
+
+def test_runs_with_other_settings_are_never_mixed(table, tmp_path, counted):
+    path = table({"a": {}})
+    reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+    with pytest.raises(ConfigError, match=r"other settings \(training.epochs: 3 there, 1 now\); choose another"):
+        reproduce(path, seeds=1, epochs=1, out=tmp_path / "runs", results=tmp_path)
+    assert len(counted) == 1
+    values, _ = reproduce(path, seeds=1, epochs=1, out=tmp_path / "short", results=tmp_path)
+    assert values["deviations"] == ["1 epochs in place of those of the table"]
+    assert "Deviates from the table as defined: 1 epochs" in (tmp_path / "mine-1epochs.md").read_text()
+    assert json.loads((tmp_path / "mine.json").read_text())["deviations"] == []
+
+
+def test_a_run_that_diverges_stops_only_itself(table, tmp_path):
+    path = table({"wild": {"set": ["training.lr=3.0e+37", "training.position_lr=1.0"]}, "tame": {}})
+    values, failures = reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+    assert [(str(run), "not finite" in wrong or "loss is" in wrong) for run, wrong in failures] == [
+        ("wild, seed 0", True)
+    ]
+    assert (values["finished"], values["missing"]) == (1, ["wild, seed 0"])
+
+
+def test_processes_give_the_same_table(table, tmp_path):
+    path = table({"a": {}, "b": {"positions_from": "a", "freeze_positions": True}})
+    one, two = (
+        reproduce(path, seeds=1, jobs=jobs, out=tmp_path / str(jobs), results=tmp_path)[0]["rows"] for jobs in (1, 2)
+    )
+    assert [row["accuracy"] for row in one] == [row["accuracy"] for row in two]
+
+
+def test_positions_are_carried_over_and_frozen(table, tmp_path):
+    rows = {
+        "source": {},
+        "fixed": {"positions_from": "source", "freeze_positions": True, "set": ["training.lr=0.01"]},
+        "free": {"positions_from": "source"},
+        "still": {"freeze_positions": True},
+    }
+    values, _ = reproduce(table(rows), seeds=1, out=tmp_path / "runs", results=tmp_path)
+    places = {
+        row: [p.position.detach() for p in spsnn.load(tmp_path / "runs" / row / "seed0" / "model.h5").points]
+        for row in rows
+    }
+    start = workflow.make_model(
+        read_table(tmp_path / "mine.yaml").runs()[0].config, spsnn.datasets.YinYang("train", n=3, t_min=2.0)
+    )
+    same = lambda a, b: all(torch.equal(x, y) for x, y in zip(a, b, strict=True))  # noqa: E731
+    assert same(places["fixed"], places["source"])
+    assert not same(places["free"], places["source"])
+    assert same(places["still"], [p.position for p in start.points])
+    assert [row["parameters"] for row in values["rows"]] == [76, 48, 76, 48]  # 48 weights, 28 coordinates
+    with pytest.raises(ConfigError, match="do not fit a model"):
+        reproduce(table({"source": {}, "b": {"positions_from": "source", "set": ["space.dim=3"]}}), seeds=1,
+                  out=tmp_path / "other", results=tmp_path)  # fmt: skip
+
+
+def test_speech_is_retrained_without_validation_or_validated_without_test(table, speech, tmp_path):
+    path = table({"a": {}}, "speech", protocol="retrain", text="On {data}.")
+    values, _ = reproduce(path, seeds=1, data_dir=speech, out=tmp_path / "runs", results=tmp_path, label="SHD-R")
+    assert values["rows"][0]["epoch"] == "the last of 2"
+    assert values["rows"][0]["runs"][0]["validation_accuracy"] is None
+    assert (values["title"], values["text"], values["data"]) == ("Mine on SHD-R", "On SHD-R.", "SHD-R")
+    assert "validation_accuracy" not in json.loads((tmp_path / "runs" / "a" / "seed0" / "history.json").read_text())[0]
+    model = spsnn.load(tmp_path / "runs" / "a" / "seed0" / "model.h5")
+    test = spsnn.datasets.SHD("test", speech, n_channels=70, duration=100.0, dt=5.0, merge=True)
+    assert values["rows"][0]["accuracy"]["mean"] == spsnn.evaluate(model, test)["accuracy"]
+    data = tmp_path / "without_test"
+    shutil.copytree(speech, data)
+    (data / "SHD" / "shd_test.h5").unlink()
+    execute._load.cache_clear()
+    values, _ = reproduce(path, seeds=2, folds=[(0, 11), (1, 2)], data_dir=data, results=tmp_path, out=tmp_path / "f")
+    row = values["rows"][0]
+    assert [(r["seed"], r["held_out"]) for r in row["runs"]] == [(0, [0, 11]), (0, [1, 2]), (1, [0, 11]), (1, [1, 2])]
+    scores = np.array([r["validation_accuracy"] for r in row["runs"]]).reshape(2, 2).mean(1)
+    assert row["accuracy"]["mean"] == pytest.approx(scores.mean())
+    assert row["accuracy"]["std"] == pytest.approx(scores.std(ddof=1))
+    assert "The test set is not read" in (tmp_path / "mine-folds.md").read_text()
+    with pytest.raises(DataError, match="no file"):
+        reproduce(path, seeds=1, data_dir=tmp_path / "absent", out=tmp_path / "g", results=tmp_path)
+
+
+def test_damage_is_scored_beside_the_clean_accuracy(table, tmp_path, counted):
+    damage = {"drop": [0.0, 1.0], "channels": [0.4], "delay_step": [8]}
+    path = table({"a": {}, "b": {"set": ["model.delay=free"]}}, damage=damage, compare=[["a", "b"]])
+    values, _ = reproduce(path, seeds=2, out=tmp_path / "runs", results=tmp_path)
+    row = values["rows"][0]
+    assert list(row["damage"]) == ["drop 0", "drop 1", "channels 0.4", "delay_step 8 ms"]
+    assert row["damage"]["drop 0"] == row["accuracy"]
+    test = spsnn.datasets.YinYang("test", n=40, t_min=2.0, bias_time=2.0).events
+    empty = SpikeBatch(test.times[:0], test.units[:0], np.zeros(41, int), 5, test.duration, test.labels)
+    model = spsnn.load(tmp_path / "runs" / "a" / "seed0" / "model.h5")
+    assert row["runs"][0]["drop 1"] == spsnn.evaluate(model, empty)["accuracy"]
+    assert [c["figure"] for c in values["comparisons"]] == ["accuracy", *row["damage"]]
+    assert "## Accuracy under damage" in (tmp_path / "mine.md").read_text()
+    assert len(counted) == 4
+    # Other damage is scored anew on the trained networks.
+    table({"a": {}, "b": {"set": ["model.delay=free"]}}, damage={"jitter": [2.0]})
+    values, _ = reproduce(path, seeds=2, out=tmp_path / "runs", results=tmp_path)
+    assert len(counted) == 4
+    assert list(values["rows"][0]["damage"]) == ["jitter 2 ms"]
+
+
+def test_lost_channels_are_silent_in_all_samples():
+    rng = np.random.default_rng(0)
+    batch = SpikeBatch.from_samples(
+        [(np.sort(rng.uniform(0, 9, 200)), rng.integers(0, 10, 200)) for _ in range(5)], 10, 10.0
+    )
+    damaged = robustness.LoseChannels(0.3)(batch, 1)
+    kept = np.unique(damaged.units)
+    assert len(kept) == 7
+    for k in range(5):
+        inside = np.isin(batch[k].units, kept)
+        assert np.array_equal(damaged[k].times, batch[k].times[inside])
+        assert np.array_equal(damaged[k].units, batch[k].units[inside])
+
+
+def test_rounded_delays_are_multiples_of_the_step():
+    model = spsnn.SpSNN([4, 5, 3], grid=spsnn.Grid(dt=1.0), seed=3, recurrent=True)
+    rounded = robustness.rounded_delays(model, 4.0)
+    for (_, _, own), (_, _, other) in zip(model.synapses(), rounded.synapses(), strict=True):
+        assert torch.allclose(other.delays(), (own.delays() / 4).round() * 4)
+        assert torch.equal(other.weight, own.weight)
+    batch = SpikeBatch.from_samples([([1.0, 2.0], [0, 3])], 4, 60.0, [0])
+    assert torch.allclose(robustness.rounded_delays(model, 1.0)(batch).logits, model(batch).logits, atol=1e-5)
+
+
+def test_the_picture_takes_what_is_there(write_yaml, table, tmp_path):
+    reproduce(table({"a": {}}), seeds=2, rows=["a"], out=tmp_path / "runs", results=tmp_path)
+    published = [{"name": "theirs", "parameters": 1000, "accuracy": 90.0}]
+    path = write_yaml("both", {"title": "On {data}", "pictured": ["mine", "absent"], "published": published})
+    values, failures = reproduce(path, results=tmp_path, label="SHD-R")
+    row = json.loads((tmp_path / "mine.json").read_text())["rows"][0]
+    assert values["points"] == [{"table": "mine", **{k: row[k] for k in ("row", "parameters", "accuracy")}}]
+    assert values["missing"] == [f"absent: no absent.json in {tmp_path}"]
+    assert not failures
+    text = (tmp_path / "both.md").read_text()
+    assert "accuracy on SHD-R" in text
+    assert "| theirs | 1,000 | 90.0 |" in text
+    assert "Published on SHD" in text
+    assert (tmp_path / "both.png").stat().st_size > 5000
+    (tmp_path / "mine.json").unlink()
+    with pytest.raises(ConfigError, match="holds none of the tables mine, absent"):
+        write_efficiency(read_table(path), tmp_path)
+    with pytest.raises(ConfigError, match="runs nothing"):
+        reproduce(path, seeds=1, results=tmp_path)
