@@ -7,7 +7,7 @@ takes dL/dV, dL/dI and dL/dA (`lv`, `li`, `la`) back over the flow of one step.
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_places
+from spsnn.kernels.cpu.delays import fill_places, rule_of
 from spsnn.kernels.cpu.population import HELD, ring_shape
 from spsnn.kernels.cpu.projection import FAST, LANES
 from spsnn.kernels.cpu.surrogate import surrogate
@@ -87,11 +87,11 @@ def _back(c, lv, li, la, adaptive):
 
 
 @njit(cache=True, fastmath=FAST)
-def _from_ring(ring, places, back):
+def _from_ring(ring, places, back, pre):
     """``sum_j back_j ring[t + lag_j, j]`` of one presynaptic neuron."""
-    total = back[0] * 0
-    for j in range(len(back)):
-        total += back[j] * ring[places[j]]
+    total = back[pre, 0] * 0
+    for j in range(len(places)):
+        total += back[pre, j] * ring[places[j]]
     return total
 
 
@@ -122,6 +122,7 @@ def _sample_adjoint(
     la, psi, gz = scratch[0], scratch[1], scratch[2]
     released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
     row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+    matrix, points, targets, rule = delays.matrix, delays.pre, delays.post, rule_of(delays)
     ring_0 = np.zeros(slots * width if recurrent else 0, potential.dtype)
     ring_1 = np.zeros(slots * width if exact else 0, potential.dtype)
     for back in range(n_steps):
@@ -142,10 +143,10 @@ def _sample_adjoint(
         if recurrent:
             for pre in range(n):
                 if (z[pre] if by_time else psi[pre]) != 0:
-                    fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
-                    gz[pre] += _from_ring(ring_0, places, back_0[pre])
+                    fill_places(matrix, points, targets, rule, arrival, pre, base, np.uint32(width), wrap, row, places)
+                    gz[pre] += _from_ring(ring_0, places, back_0, pre)
                     if exact:
-                        gz[pre] += _from_ring(ring_1, places, back_1[pre])
+                        gz[pre] += _from_ring(ring_1, places, back_1, pre)
         if by_time:
             _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
         else:

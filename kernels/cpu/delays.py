@@ -66,6 +66,17 @@ class Arrival(NamedTuple):
 
 
 @njit(cache=True)
+def _fill_sums(pre, post, i, start, l1, eps_2, out):
+    """Distances, or with l2 their squares less ``eps_2``; ``start`` is unsigned, so that the loops vectorise."""
+    for dim in range(pre.shape[1]):
+        p = pre[i, dim]
+        for k in range(np.uint64(len(out))):
+            x = (p - post[dim, start + k]) * (p - post[dim, start + k])
+            x = np.sqrt(x + eps_2) if l1 else x
+            out[k] = x if dim == 0 else out[k] + x
+
+
+@njit(cache=True)
 def fill_delays(delays, i, start, out):
     """Delays of the synapses from ``i`` to ``start .. start + len(out)``.
 
@@ -75,17 +86,10 @@ def fill_delays(delays, i, start, out):
         for k in range(len(out)):
             out[k] = delays.matrix[i, start + k]
         return
-    for dim in range(delays.pre.shape[1]):
-        p, post = delays.pre[i, dim], delays.post[dim, start : start + len(out)]
-        for k in range(len(out)):
-            x = (p - post[k]) * (p - post[k])
-            x = np.sqrt(x + delays.eps_2) if delays.l1 else x
-            out[k] = x if dim == 0 else out[k] + x
-    if not delays.l1:
-        for k in range(len(out)):
-            out[k] = np.sqrt(out[k] + delays.eps_2)
+    _fill_sums(delays.pre, delays.post, i, np.uint64(start), delays.l1, delays.eps_2, out)
     for k in range(len(out)):
-        out[k] = min(delays.d_min + delays.alpha * out[k], delays.longest)
+        r = out[k] if delays.l1 else np.sqrt(out[k] + delays.eps_2)
+        out[k] = min(delays.d_min + delays.alpha * r, delays.longest)
 
 
 @njit(cache=True, inline="always")
@@ -111,22 +115,53 @@ def fill_lags(delays, arrival, i, start, row, out):
             out[k] = _rounded(row[k], arrival.per_step, least, most)
 
 
+@njit(cache=True, inline="always")
+def _place(lag, k, base, width, wrap):
+    at = np.uint32(lag * width)  # each step cut back to 32 bits, so that eight places fit a register
+    at = np.uint32(at + base)
+    return np.uint32(at + np.uint32(k)) & wrap
+
+
 @njit(cache=True)
-def fill_places(delays, arrival, i, base, width, wrap, row, out):
+def _fill_rounded(sums, root, eps_2, alpha, d_min, longest, per_step, least, most, base, width, wrap, out):
+    for k in range(len(out)):
+        r = np.sqrt(sums[k] + eps_2) if root else sums[k]
+        out[k] = _place(_rounded(min(d_min + alpha * r, longest), per_step, least, most), k, base, width, wrap)
+
+
+@njit(cache=True)
+def _fill_raised(sums, root, eps_2, alpha, d_min, longest, dt, least, most, base, width, wrap, out):
+    for k in range(len(out)):
+        r = np.sqrt(sums[k] + eps_2) if root else sums[k]
+        out[k] = _place(_raised(min(d_min + alpha * r, longest), dt, least, most), k, base, width, wrap)
+
+
+@njit(cache=True, inline="always")
+def rule_of(delays):
+    """What `fill_places` takes of `Delays` besides the arrays."""
+    return delays.l1, delays.eps_2, delays.alpha, delays.d_min, delays.longest
+
+
+@njit(cache=True)
+def fill_places(matrix, pre, post, rule, arrival, i, base, width, wrap, row, out):
     """Places in a ring of arrivals, uint32, for a spike of ``i`` in the step whose slot begins at ``base``.
 
-    A slot is ``width`` long; ``wrap`` is the size of the ring, a power of two, less one; ``row`` is scratch.
+    A slot is ``width`` long; ``wrap`` is the size of the ring, a power of two, less one; ``row`` is scratch.  Takes
+    the arrays of `Delays` one by one: those of a tuple are counted anew at every call, which shows at one per spike.
     """
-    fill_delays(delays, i, 0, row)
+    l1, eps_2, alpha, d_min, longest = rule
     least, most = row.dtype.type(arrival.least), row.dtype.type(arrival.most)
-    for k in range(len(out)):
-        if arrival.exact:
-            lag = _raised(row[k], arrival.dt, least, most)
-        else:
-            lag = _rounded(row[k], arrival.per_step, least, most)
-        at = np.uint32(lag * width)  # each step cut back to 32 bits, so that eight places fit a register
-        at = np.uint32(at + base)
-        out[k] = np.uint32(at + np.uint32(k)) & wrap
+    stored = matrix.size > 0
+    if stored:  # as if they were distances: `alpha` is 1 then
+        for k in range(len(row)):
+            row[k] = matrix[i, k]
+    else:
+        _fill_sums(pre, post, i, np.uint64(0), l1, eps_2, row)
+    root = not (stored or l1)
+    if arrival.exact:
+        _fill_raised(row, root, eps_2, alpha, d_min, longest, arrival.dt, least, most, base, width, wrap, out)
+    else:
+        _fill_rounded(row, root, eps_2, alpha, d_min, longest, arrival.per_step, least, most, base, width, wrap, out)
 
 
 @njit(cache=True)

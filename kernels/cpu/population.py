@@ -17,7 +17,7 @@ two so that one addition and one mask give the address.  Their lags are computed
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_places, longest_lag
+from spsnn.kernels.cpu.delays import fill_places, longest_lag, rule_of
 from spsnn.kernels.cpu.projection import FAST, LANES
 
 HELD = -(2.0**100)  # written to the potential's record while a neuron is refractory; the same number in float32
@@ -110,10 +110,32 @@ def _fire_refractory(c, v, a, u, z, held, subtract, n_refractory):
 
 
 @njit(cache=True)
-def _send(ring, places, weight):
+def _list_spikes(z, fired):
+    """Write the neurons that spike to ``fired``; returns their number."""
+    count = 0
+    for j in range(len(z)):
+        fired[count] = j
+        count += z[j] != 0
+    return count
+
+
+@njit(cache=True)
+def _send(ring, places, weight, pre):
     """Put one spike's arrivals into the ring."""
-    for j in range(len(weight)):
-        ring[places[j]] += weight[j]
+    for j in range(len(places)):
+        ring[places[j]] += weight[pre, j]
+
+
+@njit(cache=True)
+def _deliver(fired, weight_0, weight_1, delays, arrival, base, width, wrap, row, places, ring_0, ring_1):
+    """Put the arrivals of the spikes of a step into the rings."""
+    matrix, points, targets, rule = delays.matrix, delays.pre, delays.post, rule_of(delays)
+    for e in range(len(fired)):
+        pre = fired[e]
+        fill_places(matrix, points, targets, rule, arrival, pre, base, width, wrap, row, places)
+        _send(ring_0, places, weight_0, pre)
+        if weight_1.size:
+            _send(ring_1, places, weight_1, pre)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -127,7 +149,7 @@ def _run_sample(
     state = np.zeros((4, len(x_0) * LANES), x_0.dtype)
     v, i, a, u = state[0], state[1], state[2], state[3]
     held = np.zeros(n, np.int32)
-    row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
+    row, places, fired = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32), np.empty(n + 1, np.int64)
     ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
     ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
     for t in range(n_steps):
@@ -151,12 +173,11 @@ def _run_sample(
             _fire(c, v, a, u, z, subtract, adaptive)
         potential[t] = u[:n]
         if recurrent:
-            for pre in range(n):
-                if z[pre] != 0:
-                    fill_places(delays, arrival, pre, base, np.uint32(width), wrap, row, places)
-                    _send(ring_0, places, weight_0[pre])
-                    if recurrent_jumps:
-                        _send(ring_1, places, weight_1[pre])
+            count = _list_spikes(z, fired)
+            _deliver(
+                fired[:count], weight_0, weight_1, delays, arrival, base, np.uint32(width), wrap, row, places, ring_0,
+                ring_1,
+            )  # fmt: skip
 
 
 @njit(cache=True, parallel=True)
