@@ -35,7 +35,8 @@ def storage_of(model):
         **kept,
         "coordinates": sum(points.position.numel() for points in model.points),
         "neuron_parameters": sum(_constants(neuron) for _, neuron in model.populations()[1:])
-        + sum(len(current.bias) for current in model.currents),
+        + sum(len(current.bias) for current in model.currents)
+        + sum(raw.numel() for neurons in model.neurons for raw in neurons.raw.values()),
     }
     return {**numbers, "numbers": sum(numbers.values()), **index}
 
