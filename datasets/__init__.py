@@ -13,6 +13,7 @@ from spsnn.datasets.transforms import (
     DropEvents,
     GroupChannels,
     Jitter,
+    LoseChannels,
     TimeBin,
     TimeStretch,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "EventSet",
     "GroupChannels",
     "Jitter",
+    "LoseChannels",
     "SpikeBatch",
     "TimeBin",
     "TimeStretch",

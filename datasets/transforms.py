@@ -169,6 +169,28 @@ class DropEvents:
 
 
 @dataclass(frozen=True)
+class LoseChannels:
+    """Silence a random share of the channels, the same ones in all samples.
+
+    Attributes:
+        share: in [0, 1]; ``round(share * n_units)`` channels are silent.
+
+    Raises:
+        ConfigError: if ``share`` does not lie in [0, 1].
+    """
+
+    share: float
+
+    def __post_init__(self):
+        ok = _is_number(self.share) and 0 <= self.share <= 1
+        _require(ok, "LoseChannels: share must lie in [0, 1]", self.share)
+
+    def __call__(self, batch, rng=None):
+        lost = np.random.default_rng(rng).permutation(batch.n_units)[: round(self.share * batch.n_units)]
+        return _keep(batch, ~np.isin(batch.units, lost))
+
+
+@dataclass(frozen=True)
 class TimeStretch:
     """Multiply all times of a sample by one factor, ``exp(u)`` with ``u ~ U(-log f, log f)``: slower or faster speech.
 

@@ -51,8 +51,9 @@ class _Population(torch.autograd.Function):
             z, potential = record(True), record(True)
             kept = eventprop or ctx.needs_input_grad[1]
             current, adaptation = record(kept), record(kept and neuron.adaptive)
-            constants = torch.as_tensor(neuron.constants(grid.dt, n, last.real), device=like.device)
-            if own is not None:
+            if own is None:
+                constants = torch.as_tensor(neuron.constants(grid.dt, n, last.real), device=like.device)
+            else:
                 constants = own.detach()
             fired = torch.empty(n_samples, blocks(n, kernels.GROUP), dtype=torch.int64, device=like.device)
             launch(

@@ -185,7 +185,11 @@ class SpSNN(nn.Module):
             inputs = []
             for start, synapse in self._into(k + 1):
                 source, share = sent[start]
-                weight = synapse.weights() / share if factor is None else synapse.weights() / share * factor
+                weight = synapse.weights()
+                if share < 1:
+                    weight = weight / share
+                if factor is not None:
+                    weight = weight * factor
                 inputs.append((source, weight, synapse.kernel_delays(), synapse.kernel_mask()))
             spikes, potential = run_population(
                 neuron,

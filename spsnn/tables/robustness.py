@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from spsnn import models
-from spsnn.datasets import DropEvents, Jitter
+from spsnn.datasets import DropEvents, Jitter, LoseChannels
 from spsnn.errors import ConfigError
-from spsnn.kernels.events import SpikeBatch
 from spsnn.training import evaluate
-
-
-@dataclass(frozen=True)
-class LoseChannels:
-    """Silence a random share of the input channels, the same ones in all samples."""
-
-    share: float
-
-    def __post_init__(self):
-        if not 0 <= self.share <= 1:
-            raise ConfigError(f"the share of lost channels must lie in [0, 1], got {self.share}")
-
-    def __call__(self, batch, rng=None):
-        lost = np.random.default_rng(rng).permutation(batch.n_units)[: round(self.share * batch.n_units)]
-        kept = ~np.isin(batch.units, lost)
-        offsets = np.concatenate([[0], np.cumsum(kept)])[batch.offsets]
-        return SpikeBatch(batch.times[kept], batch.units[kept], offsets, batch.n_units, batch.duration, batch.labels)
-
 
 INPUT = {"drop": DropEvents, "jitter": Jitter, "channels": LoseChannels}
 UNITS = {"drop": "", "jitter": " ms", "channels": "", "delay_step": " ms"}

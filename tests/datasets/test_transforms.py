@@ -12,6 +12,7 @@ from spsnn.datasets import (
     DropEvents,
     GroupChannels,
     Jitter,
+    LoseChannels,
     SpikeBatch,
     TimeBin,
     TimeStretch,
@@ -43,6 +44,7 @@ ALL = [
     Jitter(8.0),
     ChannelShift(7),
     DropEvents(0.4),
+    LoseChannels(0.3),
     TimeStretch(1.3),
     Blend(0.7),
 ]
@@ -217,6 +219,7 @@ def test_compose_shares_one_generator_in_order():
         (ChannelShift, -1),
         (ChannelShift, 1.5),
         (DropEvents, 1.1),
+        (LoseChannels, 1.1),
         (TimeStretch, 0.9),
         (TimeStretch, np.inf),
         (Blend, -0.1),
