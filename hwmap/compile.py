@@ -94,6 +94,7 @@ class Chip:
             "seed": self.options["seed"],
             "routing": "multicast" if target.multicast else "unicast",
             "neurons_on_chip": neurons,
+            "neuron_kinds": self.flat.kinds,
             "input_units": int(self.flat.is_input.sum()),
             "synapses": synapses,
             "cores_used": self.partition.n_cores,
