@@ -111,6 +111,7 @@ class Chip:
             "delay_bits_per_neuron": self.bits.per_neuron,
             "delay_bits_per_axon": self.bits.per_axon,
             "weight_bits": target.weight_bits,
+            "weight_scale": self.options["scale"],
         }
         for name, limit in LIMITS.items():
             share = use[name] / getattr(target, limit)
@@ -143,7 +144,15 @@ class Chip:
 
 
 def compile(
-    network, target="loihi2", *, seed=0, partition="mtkahypar", placement="learned", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    *,
+    seed=0,
+    partition="mtkahypar",
+    placement="learned",
+    delay_mode="stored",
+    cores=None,
+    scale="max",
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
 
@@ -156,6 +165,7 @@ def compile(
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
         cores: number of cores to spread over; None takes the smallest number found to fit.
+        scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
         Chip.
@@ -165,7 +175,7 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
+    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
 
 
 def compare_placements(
@@ -212,7 +222,7 @@ _COMPARED = (
 class _Mapper:
     """The steps before placement, done once."""
 
-    def __init__(self, network, target, seed, partition, delay_mode, cores):
+    def __init__(self, network, target, seed, partition, delay_mode, cores, scale="max"):
         delay_modes.check_delay_mode(delay_mode)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ConfigError(f"seed must be a whole number >= 0, got {seed!r}")
@@ -221,11 +231,11 @@ class _Mapper:
                 f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
             )
         self.network, self.target = network, load_target(target)
-        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale}
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
-        self.integers = quantise(network, self.target)
+        self.integers = quantise(network, self.target, scale)
         self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
 
     def chip(self, placement):
