@@ -76,12 +76,13 @@ def test_decay_rounds_towards_zero(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_current_wraps_and_potential_is_cut(backend):
-    net = single(2**16, kind="li", du=0, dv=0, vth=2**17 - 1)
-    run = net.run(train(12, 0, 1, 2), backend=backend)
+    net = single(2**16, steps=4, kind="li", du=0, dv=0, vth=2**17 - 1)
+    run = net.run(train(4, 0, 1, 2), backend=backend)
     # u: 2^22, then 2^22 - 2^10 + 2^22; v = 2^22, then 2^22 + u = 2^23 + 2^22 - 2^10, cut at 2^23 - 1,
-    # which is above even the highest threshold: reset.  Then u = (2^23 - 2^10) 4095/4096 + 2^22 > 2^23, so 2^24 is taken off.
+    # which is above even the highest threshold: reset.
+    # Then u = (2^23 - 2^10) 4095/4096 + 2^22 > 2^23, so 2^24 is taken off.
     u = ((2**23 - 2**10) * 4095 >> 12) + 2**22 - 2**24
-    assert run.potential["b"][0, :4, 0].tolist() == [0, 2**22, 0, u]
+    assert run.potential["b"][0, :, 0].tolist() == [0, 2**22, 0, u]
     assert np.flatnonzero(run.spikes["b"]).tolist() == [2]
     assert run.wrapped == 1 and run.clipped == 1
 
