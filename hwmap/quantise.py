@@ -40,9 +40,8 @@ def quantise(network, target, scale="max"):
         integer = clip(round(w / scale), -top, top),   top = 2^(weight_bits - 1) - 1,   one scale for each population
         steps = min(round(delay / dt), max_delay_steps)
 
-    With ``scale="max"`` nothing is cut and ``|w - integer * scale| <= scale / 2``.  Time constants of every neuron
-    for itself go to the nearest decay, see `round_decays`; those that a population shares stay as
-    they are.
+    With ``scale="max"`` nothing is cut and ``|w - integer * scale| <= scale / 2``.  Time constants that
+    every neuron has for itself go to the nearest decay, see `round_decays`; those that a population shares stay.
 
     Args:
         network: ``spsnn.graph.Network``.

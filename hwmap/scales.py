@@ -7,7 +7,8 @@ import numpy as np
 from spsnn.errors import ConfigError, DataError
 
 METHODS = ("max", "mse", "spikes")
-_RATIOS = np.linspace(0.1, 1.0, 91)  # shares of the largest weight at which weights are cut
+_RATIOS = np.linspace(1.0, 0.1, 91)  # shares of the largest weight at which weights are cut
+_FINE = np.linspace(-0.01, 0.01, 41)  # then, around the best of them
 _EXACT = 1e-6  # of the largest weight: float32 weights that were whole multiples of one unit
 _PROBE = 64
 
@@ -59,16 +60,19 @@ def find_scale(weight, importance, top, method):
         return exact
     if method == "max":
         return largest / top
-    best, least = largest / top, np.inf
-    for ratio in _RATIOS[::-1]:
-        q = to_integers(weight, ratio * largest / top, top)
-        power = importance @ q**2
-        scale = float(importance @ (weight * q) / power) if power > 0 else 0.0
-        if scale > 0:
-            error = importance @ (weight - scale * to_integers(weight, scale, top)) ** 2
-            if error < least:
-                best, least = scale, error
-    return best
+    trials = [_trial(weight, importance, ratio * largest / top, top) for ratio in _RATIOS]
+    middle = _RATIOS[np.argmin([error for error, _ in trials])]
+    trials += [_trial(weight, importance, (middle + shift) * largest / top, top) for shift in _FINE]
+    return min(trials)[1]
+
+
+def _trial(weight, importance, scale, top):
+    """Error of the best scale for the integers that ``scale`` gives, and that scale."""
+    q = to_integers(weight, scale, top)
+    power = importance @ q**2
+    best = float(importance @ (weight * q) / power) if power > 0 else 0.0
+    scale = best if best > 0 else scale
+    return float(importance @ (weight - scale * to_integers(weight, scale, top)) ** 2), scale
 
 
 def to_integers(weight, scale, top):
