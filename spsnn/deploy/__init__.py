@@ -3,8 +3,9 @@
 This room stands above models, training and hwmap, which do not know each other.
 """
 
+from spsnn.deploy.codesign import CoDesigned, codesign
 from spsnn.deploy.distance import spike_distance
 from spsnn.deploy.finetune import FineTuned, finetune
 from spsnn.deploy.stages import staged
 
-__all__ = ["FineTuned", "finetune", "spike_distance", "staged"]
+__all__ = ["CoDesigned", "FineTuned", "codesign", "finetune", "spike_distance", "staged"]

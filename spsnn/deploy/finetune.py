@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from spsnn.deploy.copies import as_stored, plain_copy
 from spsnn.deploy.stages import staged
 from spsnn.errors import ConfigError
+from spsnn.hwmap.remap import remap
+from spsnn.models.graph import to_graph
 from spsnn.training import TrainingConfig, evaluate, fit
 
 
@@ -21,7 +23,7 @@ class FineTuned:
         loss_points: percentage points that were lost before, from float to mapped, on the validation set.
         before, after: accuracy on the validation set with the weights and delays of the chip, or None if not trained.
         history: of `spsnn.fit`.
-        chip: ``Chip`` whose formats were trained for.
+        chip: ``Chip`` with the weights of ``model`` on the places that were trained for.
     """
 
     model: object
@@ -85,7 +87,10 @@ def finetune(
     for p, trainable in zip(copy.parameters(), _trainable(plain_copy(copy)), strict=True):
         p.requires_grad_(trainable)
     improved = after > before
-    return FineTuned(copy if improved else model, True, improved, lost, before, after, history, chip)
+    if not improved:
+        return FineTuned(model, True, False, lost, before, after, history, chip)
+    chip = remap(chip, to_graph(copy, validation, source=chip.network.activity_source, name=chip.network.name))
+    return FineTuned(copy, True, True, lost, before, after, history, chip)
 
 
 def _trainable(model):

@@ -14,6 +14,6 @@ def digits():
         [64, 24, 10], spsnn.Euclidean(2), spsnn.LIF(20.0, 5.0), readout="mean_membrane", readout_scale=20.0,
         position_scale=6.0, weight_mean=1.0,
     )  # fmt: skip
-    settings = spsnn.TrainingConfig(epochs=12, batch_size=32, lr=0.02, position_lr=0.1, rescue=1e-3)
-    spsnn.fit(model, sets["train"], sets["validation"], settings)
+    settings = spsnn.TrainingConfig(epochs=12, batch_size=64, lr=0.03, position_lr=0.1, rescue=1e-3)
+    spsnn.fit(model, sets["train"].events[:640], sets["validation"], settings)
     return model, sets

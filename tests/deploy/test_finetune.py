@@ -47,7 +47,7 @@ def test_three_bits_are_won_back_and_kept(digits):
     model, sets = digits
     target = load_target("loihi2", weight_bits=3)
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    result = finetune(model, sets["train"], sets["validation"], SETTINGS, target)
+    result = finetune(model, sets["train"].events[:640], sets["validation"], SETTINGS, target)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert result.trained and result.improved and result.loss_points > 0.5
     assert result.after > result.before + 0.01
@@ -64,12 +64,12 @@ def test_three_bits_are_won_back_and_kept(digits):
 
 def test_no_training_within_the_bound(digits):
     model, sets = digits
-    result = finetune(model, sets["train"], sets["validation"], SETTINGS, bound=20.0)
+    result = finetune(model, sets["train"].events[:640], sets["validation"], SETTINGS, bound=20.0)
     assert result.model is model and not result.trained and result.history == []
     with pytest.raises(ConfigError, match="bound is percentage points"):
-        finetune(model, sets["train"], sets["validation"], bound=-1.0)
+        finetune(model, sets["train"].events[:640], sets["validation"], bound=-1.0)
     with pytest.raises(ConfigError, match="needs a validation set"):
-        finetune(model, sets["train"], None)
+        finetune(model, sets["train"].events[:640], None)
 
 
 def test_coordinates_train_only_if_asked(digits):
@@ -86,12 +86,12 @@ def test_normalised_recurrent_networks_are_folded(digits, bits):
     _, sets = digits
     model = spsnn.SpSNN([64, 16, 10], recurrent=True, normalise="batch", dropout=0.2, readout="mean_membrane",
                         readout_scale=10.0, position_scale=5.0)  # fmt: skip
-    spsnn.fit(model, sets["train"], None, spsnn.TrainingConfig(epochs=2, lr=0.02))
+    spsnn.fit(model, sets["train"].events[:640], None, spsnn.TrainingConfig(epochs=2, lr=0.02))
     events = sets["validation"].events
     copy = plain_copy(model)
     torch.testing.assert_close(copy(events).logits, model.eval()(events).logits, rtol=1e-4, atol=1e-4)
     target = load_target("loihi2", weight_bits=bits)
-    result = finetune(model, sets["train"], events, SETTINGS, target, bound=None)
+    result = finetune(model, sets["train"].events[:640], events, SETTINGS, target, bound=None)
     assert result.improved
     rows, _ = staged(result.model, events, target)
     assert rows[2]["spike_distance"] == 0  # bias units hold integers too
