@@ -49,8 +49,9 @@ def test_hop_ticks_by_hand():
 def test_fine_tuning_for_hop_delays_runs_as_the_chip_does(digits):
     model, sets = digits
     events = sets["validation"].events
-    result = finetune(model, sets["train"].events[:640], events, SETTINGS, load_target("loihi2", hop_ticks=3), bound=None,
-                      delay_mode="hop", cores=12, partition="geometric")  # fmt: skip
+    target = load_target("loihi2", hop_ticks=3)
+    result = finetune(model, sets["train"].events[:640], events, SETTINGS, target, bound=None, delay_mode="hop",
+                      cores=12, partition="geometric")  # fmt: skip
     assert result.improved
     run = spsnn.from_graph(result.model, result.chip.quantised)
     assert spsnn.evaluate(run, events)["accuracy"] == result.after
