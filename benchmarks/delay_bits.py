@@ -21,9 +21,10 @@ from spsnn.hwmap.remap import best_hop_ticks
 from spsnn.hwmap.route import synapse_hops
 
 TEXT = """
-Networks as `spsnn map` takes them to {target}: {weight_bits}-bit weights, spike-weighted scale, {cores} cores, learned
-placement. What differs is how a delay is held. Accuracy is that of the network with the realised delays on the test set,
-**without any training after the rounding**; one trained network each. Before mapping: {before}.
+Networks as `spsnn map` takes them to {target}: {weight_bits}-bit weights, spike-weighted scale, learned placement; on as
+few cores as hold them, for `hop` on {cores}. What differs is how a delay is held. Accuracy is that of the network with
+the realised delays on the test set, **without any training after the rounding**; one trained network each. Before
+mapping: {before}.
 
 - `stored`: a code of so many bits with every synapse, incoming axon or neuron; codes stand for evenly spaced steps,
   with the first and the spacing of each projection chosen for the least spike-weighted squared error (these two numbers
@@ -42,22 +43,22 @@ def rows_of(path, target, cores, data_dir):
     model = spsnn.load(path)
     data = workflow.load_split(workflow.data_of(model, path), "test", data_dir)
     network = spsnn.to_graph(model, data.events, source=f"{data.name} test")
-    chip = compile(
-        network, target, cores=cores, scale="spikes", placement="learned" if len(model.points) else "row_major"
-    )
+    options = {"scale": "spikes", "placement": "learned" if len(model.points) else "row_major"}
+    chip = compile(network, target, **options)
     synapses = sum(p.n_synapses for p in network.projections)
     axons, neurons = int(chip.partition.use["axons_in"].sum()), int(chip.partition.use["neurons"].sum())
     owners = {"synapse": synapses, "axon": axons, "neuron": neurons}
     rows, known = [], {}
 
     def add(mode, per, bits, delay_bits, delays, clipped):
+        held_on = spread if mode == "hop" else chip
         key = b"".join(d.tobytes() for d in delays)
         if key not in known:
             held = spsnn.from_graph(model, chip.integers.with_delays(delays, clipped).network)
             known[key] = spsnn.evaluate(held, data.events)["accuracy"]
         error = delay_error(network, delays, clipped)
         rows.append({
-            "delays": mode, "per": per, "bits": bits, "delay bits": delay_bits,
+            "delays": mode, "per": per, "bits": bits, "cores": held_on.partition.n_cores, "delay bits": delay_bits,
             "total": delay_bits + target.weight_bits * synapses, "error": error["delay_error_mae_steps"],
             "exact %": error["delay_exact_percent"], "accuracy %": f"{100 * known[key]:.1f}",
         })  # fmt: skip
@@ -75,8 +76,9 @@ def rows_of(path, target, cores, data_dir):
         delays, clipped, coordinates, _ = delay_modes.computed_delays(network, finer, laws)
         dimension = next(iter(coordinates.values())).shape[1]
         add("computed", f"coordinate, {dimension}-D", bits, bits * dimension * (neurons + axons), delays, clipped)
-    hops = synapse_hops(chip.flat, target, chip.partition, chip.routing)
-    ticks = best_hop_ticks(chip)
+    spread = compile(network, target, cores=min(cores, neurons), **options)
+    hops = synapse_hops(spread.flat, target, spread.partition, spread.routing)
+    ticks = best_hop_ticks(spread)
     for bits in range(5):
         residual = target.model_copy(update={"hop_residual_bits": bits, "hop_ticks": ticks})
         delays, clipped, _ = delay_modes.hop_delays(network, residual, hops)
