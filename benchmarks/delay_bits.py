@@ -21,9 +21,9 @@ from spsnn.hwmap.remap import best_hop_ticks
 from spsnn.hwmap.route import synapse_hops
 
 TEXT = """
-Networks as `spsnn map` takes them to {target}: {weight_bits}-bit weights, spike-weighted scale, learned placement; on as
-few cores as hold them, for `hop` on {cores}. What differs is how a delay is held. Accuracy is that of the network with
-the realised delays on the test set, **without any training after the rounding**; one trained network each. Before
+Networks as `spsnn map` takes them to {target}: {weight_bits}-bit weights, spike-weighted scale, learned placement; on
+as few cores as hold them, for `hop` on {cores}. What differs is how a delay is held. Accuracy is that of the network
+with the realised delays on the test set, **without any training after the rounding**; one trained network each. Before
 mapping: {before}.
 
 - `stored`: a code of so many bits with every synapse, incoming axon or neuron; codes stand for evenly spaced steps,

@@ -59,7 +59,8 @@ def tuned(model, sets, settings, augment):
             deploy.staged(m, sets["test"].events, target, scale="spikes")[0] for m in (model, result.model)
         )
         rows.append({
-            "weight bits": bits, "lost, validation": f"{result.loss_points:.1f}", "float": _percent(before[0]["accuracy"]),
+            "weight bits": bits, "lost, validation": f"{result.loss_points:.1f}",
+            "float": _percent(before[0]["accuracy"]),
             "fixed, before": _percent(before[-1]["accuracy"]), "fixed, after": _percent(after[-1]["accuracy"]),
             "validation, before": _percent(result.before), "validation, after": _percent(result.after),
         })  # fmt: skip

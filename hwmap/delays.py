@@ -31,7 +31,7 @@ class DelayBits:
 
 @dataclass(frozen=True)
 class DelayLaw:
-    """``delay = min(d_min + alpha |p_i - p_j|, longest)`` of one projection, in ms; the residual of its fit in steps."""
+    """``delay = min(d_min + alpha |p_i - p_j|, longest)`` of one projection, in ms; residual of its fit in steps."""
 
     d_min: float
     alpha: float
@@ -64,8 +64,8 @@ def delay_bits(network, target, delay_mode):
 def fit_delay_law(network):
     """Find ``d_min`` and ``alpha`` of every projection from its delays and its neurons' coordinates.
 
-    Least squares of ``delay_ij = d_min + alpha |p_i - p_j|`` (Euclidean distance) over the projection's synapses.  Where
-    several synapses share the longest delay, the model cuts delays there; these are left out, and the law is cut too.
+    Least squares of ``delay_ij = d_min + alpha |p_i - p_j|`` (Euclidean distance) over the projection's synapses.
+    Where several synapses share the longest delay, the model cuts delays there: they are left out, and the law is cut.
 
     Returns:
         list of DelayLaw, one for each projection.
