@@ -138,7 +138,7 @@ def map_(
     """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
     from spsnn import hwmap
     from spsnn.cli import pages, workflow
-    from spsnn.graph import is_graph, load_graph
+    from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
         make_folder(out)
@@ -157,6 +157,7 @@ def map_(
     if out is not None:
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
+        save_graph(chip.network, out / "graph.h5")
         workflow.write_json(out / "figures.json", figures)
         for picture, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
             _save_picture(figure, out / f"{picture}.png")

@@ -22,7 +22,7 @@ def plain_copy(model):
     config |= {"normalise": "none", "bias": bool(len(model.currents))}
     if model.settings.engine == "event":
         config["grid"] = {**config["grid"], "delays": "round"}
-    copy = SpSNN.from_config(config)
+    copy = SpSNN.from_config(config).to(model.device)
     state = {name: value.clone() for name, value in model.state_dict().items() if not name.startswith("currents.")}
     copy.load_state_dict(state, strict=False)
     with resting(model), torch.no_grad():

@@ -50,5 +50,5 @@ class Stored:
     def delay(self, d):
         """Delays in ms at the steps that they can take."""
         free = d.detach()
-        low, high = (torch.as_tensor(bound, dtype=d.dtype) for bound in (self.low, self.high))
+        low, high = (torch.as_tensor(bound, dtype=d.dtype, device=d.device) for bound in (self.low, self.high))
         return _StraightThrough.apply(d, self.dt * torch.minimum(torch.maximum(torch.round(free / self.dt), low), high))

@@ -8,7 +8,7 @@ import pytest
 
 import spsnn
 from spsnn.cli import main
-from spsnn.graph import save_graph
+from spsnn.graph import load_graph, save_graph
 
 
 def run(capsys, *arguments):
@@ -53,6 +53,8 @@ def test_a_graph_file_is_mapped_without_a_model(trained, capsys, tmp_path):
         want = spsnn.hwmap.compile(network, "loihi2", cores=4).report()
         assert figures["energy_nj_per_inference"] == want["energy_nj_per_inference"]
     assert (tmp_path / "chip" / "layout.h5").is_file()
+    again = spsnn.hwmap.compile(load_graph(tmp_path / "chip" / "graph.h5"), "loihi2", cores=4).report()
+    assert again == want
     code, _, err = run(capsys, "map", tmp_path / "graph.json", "--stages")
     assert code == 2 and "give the model file" in err
     save_graph(spsnn.to_graph(model), tmp_path / "bare.json")

@@ -95,3 +95,14 @@ def test_normalised_recurrent_networks_are_folded(digits, bits):
     assert result.improved
     rows, _ = staged(result.model, events, target)
     assert rows[2]["spike_distance"] == 0  # bias units hold integers too
+
+
+def test_a_model_of_the_event_engine_trains_on_the_steps_of_the_chip(digits):
+    _, sets = digits
+    model = spsnn.SpSNN([64, 8, 10], engine="event", readout="mean_membrane", readout_scale=20.0, weight_mean=2.0)
+    events = sets["validation"].events[:100]
+    settings = spsnn.TrainingConfig(epochs=3, batch_size=32, lr=0.03)
+    result = finetune(model, sets["train"].events[:640], events, settings, bound=None)
+    assert result.improved and result.model.settings.engine == "grid"
+    rows, _ = staged(result.model, events)
+    assert rows[0]["accuracy"] == result.after and rows[2]["spike_distance"] == 0

@@ -1,6 +1,7 @@
 """Graph files: nothing is lost on the way, every fault is named, an earlier file stays."""
 
 import json
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -154,3 +155,11 @@ def test_what_cannot_be_read_is_not_written(tmp_path):
     with pytest.raises(ModelFileError, match="unknown suffix"):
         save_graph(make_graph(), tmp_path / "graph.txt")
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["graph.json"]
+
+
+def test_the_example_of_the_documentation_maps(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("```")[0]
+    (tmp_path / "graph.json").write_text(example)
+    report = compile(load_graph(tmp_path / "graph.json"), "loihi2").report()
+    assert report["synapses"] == 2 and report["count_synaptic_op"] == 6
