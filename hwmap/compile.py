@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from spsnn.errors import ConfigError, ExportError
+from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
+from spsnn.hwmap import exports
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
 from spsnn.hwmap.flat import Flat
@@ -19,8 +19,6 @@ from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, wei
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
 from spsnn.hwmap.target import load_target
-
-EXPORTS = {".json": layouts.write_json, ".h5": layouts.write_hdf5, ".hdf5": layouts.write_hdf5}
 
 
 @dataclass(frozen=True)
@@ -127,18 +125,9 @@ class Chip:
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
 
-    def export(self, path):
-        """Write the layout; the suffix chooses the format.
-
-        Raises:
-            ExportError: unknown suffix (names the known ones), or the file cannot be written.
-        """
-        write = EXPORTS.get(Path(path).suffix.lower())
-        if write is None:
-            raise ExportError(
-                f"layout {str(path)!r} has an unknown suffix {Path(path).suffix!r}; known: {', '.join(EXPORTS)}"
-            )
-        write(self.layout(), path)
+    def export(self, path, format=None):
+        """Write the mapping: a layout, or a network for another tool; see `spsnn.hwmap.exports.export`."""
+        exports.export(self, path, format)
 
 
 def compile(

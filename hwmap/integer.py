@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import DataError, ExportError
+from spsnn.graph.coupling import coupling
 from spsnn.hwmap.quantise import Quantised, quantise
 from spsnn.hwmap.target import load_target
 
@@ -229,18 +230,12 @@ def _factor(name, graph, weights):
     return 1
 
 
-def coupling(dt, tau_mem, tau_syn):
-    """Potential that a unit current leaves after one step, from rest (C above)."""
-    rate = dt * (1 / tau_mem - 1 / tau_syn)
-    return dt / tau_mem * math.exp(-dt / tau_mem) * (math.expm1(rate) / rate if rate else 1.0)
-
-
 def _population(p, dt, weight_unit):
     if p.kind == "input":
         return IntegerPopulation(p.name, p.size, p.kind)
     check_neuron(p)
     tau_mem, tau_syn = p.parameters["tau_mem"], p.parameters["tau_syn"]
-    unit = coupling(dt, tau_mem, tau_syn) * weight_unit
+    unit = float(coupling(dt, tau_mem, tau_syn)) * weight_unit
     vth = NO_THRESHOLD
     if p.kind == "lif":
         vth = round(p.parameters["threshold"] / unit)

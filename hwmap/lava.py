@@ -117,7 +117,8 @@ def _call(command, python, time_limit):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
+    last = (said.strip().splitlines() or ["no message"])[-1]
     if process.returncode == run_lava.NO_LAVA:
-        raise ConfigError(f"{python} has no Lava ({said.strip().splitlines()[-1]}); install it with: {INSTALL}; or name an interpreter in {PYTHON}")
+        raise ConfigError(f"{python} has no Lava ({last}); install it: {INSTALL}; or name an interpreter in {PYTHON}")
     if process.returncode:
-        raise ExportError(f"Lava failed: {(said.strip().splitlines() or ['no message'])[-1]}")
+        raise ExportError(f"Lava failed: {last}")

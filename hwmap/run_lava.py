@@ -10,12 +10,23 @@ import dataclasses
 import json
 import multiprocessing
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import block_diag, csr_matrix
 
 NO_LAVA = 3  # exit code
+CLASSES = {
+    "RunSteps": ("lava.magma.core.run_conditions", "RunSteps"),
+    "Loihi2SimCfg": ("lava.magma.core.run_configs", "Loihi2SimCfg"),
+    "DelayDense": ("lava.proc.dense.process", "DelayDense"),
+    "DelaySparse": ("lava.proc.sparse.process", "DelaySparse"),
+    "LIF": ("lava.proc.lif.process", "LIF"),
+    "Monitor": ("lava.proc.monitor.process", "Monitor"),
+    "Sink": ("lava.proc.io.sink", "RingBuffer"),
+    "Source": ("lava.proc.io.source", "RingBuffer"),
+}
 FOREVER = 1e30  # threshold of a leaky integrator in floating point
 
 
@@ -32,20 +43,12 @@ def import_lava():
     dataclasses.dataclass = hashable
     multiprocessing.set_start_method = lambda name, force=True: method(name, force=True)
     try:
-        from lava.magma.core.run_conditions import RunSteps
-        from lava.magma.core.run_configs import Loihi2SimCfg
-        from lava.proc.dense.process import DelayDense
-        from lava.proc.io.sink import RingBuffer as Sink
-        from lava.proc.io.source import RingBuffer as Source
-        from lava.proc.lif.process import LIF
-        from lava.proc.monitor.process import Monitor
-        from lava.proc.sparse.process import DelaySparse
+        return argparse.Namespace(**{n: getattr(import_module(module), cls) for n, (module, cls) in CLASSES.items()})
     except ImportError as error:
         print(f"{error}", file=sys.stderr)
         sys.exit(NO_LAVA)
     finally:
         dataclasses.dataclass, multiprocessing.set_start_method = make, method
-    return argparse.Namespace(**locals())
 
 
 def make_neurons(lava, p, copies, fixed):
