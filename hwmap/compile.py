@@ -11,6 +11,7 @@ from spsnn.errors import ConfigError, ExportError
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
+from spsnn.hwmap.events import Wiring
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
@@ -226,11 +227,12 @@ class _Mapper:
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
         self.integers = quantise(network, self.target)
         self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+        self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
 
     def chip(self, placement):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots)
+        routing = route(flat, target, parts, slots, self.wiring.mean().sums)
         integers, extra = self.integers, {}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
@@ -250,7 +252,7 @@ class _Mapper:
             partition=parts,
             slots=slots,
             routing=routing,
-            cost=cost(flat, target, parts, routing),
+            cost=cost(flat, target, parts, routing, self.bits),
             bits=self.bits,
             extra=extra,
         )
