@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from spsnn.errors import ConfigError, ExportError
+from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
 from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
@@ -19,9 +19,8 @@ from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.sanafe import write_sanafe
 from spsnn.hwmap.target import load_target
-
-EXPORTS = {".json": layouts.write_json, ".h5": layouts.write_hdf5, ".hdf5": layouts.write_hdf5}
 
 
 @dataclass(frozen=True)
@@ -128,18 +127,17 @@ class Chip:
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
 
-    def export(self, path):
-        """Write the layout; the suffix chooses the format.
+    def export(self, path, format=None):
+        """Write the layout, or another format of `spsnn.hwmap.exports`; the suffix chooses where none is named.
 
         Raises:
-            ExportError: unknown suffix (names the known ones), or the file cannot be written.
+            ExportError: unknown format or suffix (names the known ones), or the file cannot be written.
         """
-        write = EXPORTS.get(Path(path).suffix.lower())
-        if write is None:
-            raise ExportError(
-                f"layout {str(path)!r} has an unknown suffix {Path(path).suffix!r}; known: {', '.join(EXPORTS)}"
-            )
-        write(self.layout(), path)
+        export(self, path, format)
+
+    def export_sanafe(self, folder, trace=None):
+        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.sanafe.write_sanafe`."""
+        write_sanafe(self, folder, trace)
 
 
 def compile(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.route import route
 
 MEAN = (
     "activity spread evenly over the steps, so bursts make real steps longer; each event at a neuron in a step of its "
@@ -39,13 +42,42 @@ def cost(flat, target, partition, routing, bits=None):
 
     Returns:
         dict: ``energy_<component>_nj`` and ``energy_<component>_source`` (where its energy per event comes from),
-        ``energy_nj_per_inference``, ``latency_us_per_inference``, ``count_*``, ``step_*_ns``, ``edp_nj_us``, ``throughput_inferences_per_s``, ``hops_*``, ``link_load_*`` and the sources.
+        ``energy_nj_per_inference``, ``latency_us_per_inference``, ``count_*``, ``step_*_ns``, ``edp_nj_us``,
+        ``throughput_inferences_per_s``, ``hops_*``, ``link_load_*`` and the sources.
     """
     events = Wiring.of(flat, target, partition, bits).mean()
     out = figures(target, events, routing)
     return out | {
         "cost_assumptions": f"{MEAN}; {ASSUMPTIONS}",
         "activity_source": flat.network.activity_source or "not stated",
+    }
+
+
+def cost_of_trace(chip, trace, delays=None):
+    """Energy and latency of one recorded inference on a mapped chip, step by step.
+
+    The same components and the same ``simple`` timing as `spsnn.hwmap.cost.cost`, with the events of every step in
+    place of means (see `Wiring.traced` for which step an event belongs to):
+
+        latency = sum over steps of max(max over cores of generation, max over cores of reception) + barrier
+
+    Args:
+        chip: ``Chip``.
+        trace: ``Trace`` in the numbering of ``chip.flat``.
+        delays: steps of every synapse ``[n_synapses]``; None takes those of the mapping.
+
+    Returns:
+        dict with the keys of `cost`; ``step_ns``, ``step_generation_ns`` and ``step_reception_ns`` are means over
+        steps, ``step_max_ns`` is the longest step.
+    """
+    flat, target, partition = chip.flat, chip.target, chip.partition
+    wiring = Wiring.of(flat, target, partition, chip.bits)
+    own = np.concatenate([np.zeros(0, np.int64), *chip.integers.delays])
+    events = wiring.traced(trace, own if delays is None else np.asarray(delays))
+    routing = route(replace(flat, rates=events.rates), target, partition, chip.slots, events.sums)
+    return figures(target, events, routing) | {
+        "cost_assumptions": f"{TRACED}; {ASSUMPTIONS}",
+        "activity_source": "a recorded inference",
     }
 
 

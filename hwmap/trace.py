@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from spsnn.errors import DataError
-from spsnn.hwmap.cost import ASSUMPTIONS, TRACED, figures
-from spsnn.hwmap.events import Wiring
-from spsnn.hwmap.route import route
 
 
 @dataclass(frozen=True)
@@ -59,30 +56,3 @@ class Trace:
     def counts(self, n):
         """Spikes of each of ``n`` neurons ``[n]``."""
         return np.bincount(self.neuron, minlength=n)
-
-
-def cost_of_trace(chip, trace):
-    """Energy and latency of one recorded inference on a mapped chip, step by step.
-
-    The same components and the same ``simple`` timing as `spsnn.hwmap.cost.cost`, with the events of every step in
-    place of means (see `Wiring.traced` for which step an event belongs to):
-
-        latency = sum over steps of max(max over cores of generation, max over cores of reception) + barrier
-
-    Args:
-        chip: ``Chip``.
-        trace: ``Trace`` in the numbering of ``chip.flat``.
-
-    Returns:
-        dict with the keys of `cost`; ``step_ns``, ``step_generation_ns`` and ``step_reception_ns`` are means over
-        steps, ``step_max_ns`` is the longest step.
-    """
-    flat, target, partition = chip.flat, chip.target, chip.partition
-    wiring = Wiring.of(flat, target, partition, chip.bits)
-    delays = np.concatenate([np.zeros(0, np.int64), *chip.integers.delays])
-    events = wiring.traced(trace, delays)
-    routing = route(replace(flat, rates=events.rates), target, partition, chip.slots, events.sums)
-    return figures(target, events, routing) | {
-        "cost_assumptions": f"{TRACED}; {ASSUMPTIONS}",
-        "activity_source": "a recorded inference",
-    }
