@@ -62,7 +62,9 @@ def _check_cores(meta, arrays, target, need):
     held = np.bincount(on_chip, minlength=len(slot))
     need(held.max() <= target.neurons_per_core, f"a core holds {held.max()} neurons, limit {target.neurons_per_core}")
     need(slot.dtype.kind == "i" and slot.ndim == 1, "core_slot must be integers [cores]")
-    need(((slot >= 0) & (slot < target.n_cores)).all(), f"a core's place lies outside 0..{target.n_cores - 1}")
+    places = target.mesh_width * target.mesh_height * target.cores_per_tile
+    need(((slot >= 0) & (slot < places)).all(), f"a core's place lies outside 0..{places - 1}")
+    need(target.has_core(slot).all(), f"a core's place is not one of the {target.n_cores} cores of {target.name}")
     need(len(np.unique(slot)) == len(slot), "two cores have the same place")
     wanted = np.stack(target.tile_of_slot(slot), 1)
     need(tile.shape == wanted.shape and (tile == wanted).all(), "core_tile contradicts core_slot")

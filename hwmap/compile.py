@@ -8,9 +8,10 @@ import numpy as np
 
 from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
-from spsnn.hwmap import exports
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
+from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
@@ -18,6 +19,7 @@ from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.sanafe import write_sanafe
 from spsnn.hwmap.target import load_target
 
 
@@ -126,8 +128,16 @@ class Chip:
         return layouts.from_chip(self)
 
     def export(self, path, format=None):
-        """Write the mapping: a layout, or a network for another tool; see `spsnn.hwmap.exports.export`."""
-        exports.export(self, path, format)
+        """Write the layout, or another format of `spsnn.hwmap.exports`; the suffix chooses where none is named.
+
+        Raises:
+            ExportError: unknown format or suffix (names the known ones), or the file cannot be written.
+        """
+        export(self, path, format)
+
+    def export_sanafe(self, folder, trace=None):
+        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.sanafe.write_sanafe`."""
+        write_sanafe(self, folder, trace)
 
 
 def compile(
@@ -215,11 +225,12 @@ class _Mapper:
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
         self.integers = quantise(network, self.target)
         self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+        self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
 
     def chip(self, placement):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots)
+        routing = route(flat, target, parts, slots, self.wiring.mean().sums)
         integers, extra = self.integers, {}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
@@ -239,7 +250,7 @@ class _Mapper:
             partition=parts,
             slots=slots,
             routing=routing,
-            cost=cost(flat, target, parts, routing),
+            cost=cost(flat, target, parts, routing, self.bits),
             bits=self.bits,
             extra=extra,
         )

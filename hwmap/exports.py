@@ -10,6 +10,7 @@ from spsnn.hwmap.lava import write_lava
 from spsnn.hwmap.layout import write_hdf5, write_json
 from spsnn.hwmap.netx import write_netx
 from spsnn.hwmap.places import write_csv
+from spsnn.hwmap.sanafe import write_sanafe
 
 FORMATS = {
     "layout-json": lambda chip, path: write_json(chip.layout(), path),
@@ -17,6 +18,7 @@ FORMATS = {
     "csv": write_csv,
     "lava": write_lava,
     "netx": write_netx,
+    "sanafe": write_sanafe,
     "nir": lambda chip, path: write_nir(chip.quantised, path),
 }
 SUFFIXES = {

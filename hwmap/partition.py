@@ -26,6 +26,8 @@ class Partition:
         use: amount of every resource on every core, ``{name: [n_cores]}``.
         reached: whether each neuron has a synapse on each core, bool ``[n, n_cores]``.
         moves: neurons that capacity repair moved.
+        synapse_core: core of every synapse ``[n_synapses]``, or None where each lies with its postsynaptic neuron.
+        home: core whose neurons each core serves ``[n_cores]``, or None where every core serves its own.
     """
 
     core: np.ndarray
@@ -33,6 +35,8 @@ class Partition:
     use: dict
     reached: np.ndarray
     moves: int
+    synapse_core: np.ndarray | None = None
+    home: np.ndarray | None = None
 
 
 def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
