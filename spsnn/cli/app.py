@@ -161,15 +161,34 @@ def simulate(
     sample: Annotated[int, typer.Option(help="Number of the sample in the split.")] = 0,
     split: Split = "test",
     raster: Annotated[Path | None, typer.Option(help="Write the raster picture (.png, .svg, .pdf).")] = None,
+    engine: Annotated[str, typer.Option(help="float, integer, lava (fixed point) or lava-float.")] = "float",
+    count: Annotated[int, typer.Option(help="Number of samples, with an engine other than float.")] = 1,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write spikes, decision and costs of a chip (not float).")
+    ] = None,
+    target: Target = "loihi2",
+    cores: Cores = None,
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Run one sample through a trained network and show its spikes and its decision."""
+    """Run a sample through a trained network, or the integers of a chip, and show its spikes and its decision."""
     from spsnn.cli import pages
 
     net, data = _open(model, split, data_dir)
     if not 0 <= sample < len(data):
         raise ConfigError(f"--sample must lie in [0, {len(data)}), got {sample}")
+    if engine != "float":
+        from spsnn.cli import engines
+
+        engines.check_engine(engine)
+        values, figure = engines.simulate(
+            net, data, engine=engine, sample=sample, count=count, target=target, cores=cores, picture=bool(picture)
+        )
+        if picture is not None:
+            _save_picture(figure, picture)
+        return console.show(f"{data.name} {split}, sample {sample}, on {engine}", values, json)
+    if picture is not None or count != 1:
+        raise ConfigError("--picture and --count show the integers of a chip; add --engine integer or --engine lava")
     trains, logits = pages.sample_trains(net, data.events, sample)
     if raster is not None:
         _save_picture(pages.raster_of(net, data, sample), raster)
@@ -188,7 +207,8 @@ def simulate(
 @app.command(epilog="Example:  spsnn export runs/digits/model.h5 digits_layout.json --target loihi2")
 def export(
     model: ModelPath,
-    file: Annotated[Path, typer.Argument(help="Layout to write: .json, .h5 or .hdf5.")],
+    file: Annotated[Path, typer.Argument(help="File to write: .json, .h5, .csv, .npz, .net or .nir.")],
+    format: Annotated[str | None, typer.Option(help="Format; default: that of the suffix.")] = None,
     target: Target = "loihi2",
     placement: Placement = "learned",
     partition: Partition = "mtkahypar",
@@ -198,7 +218,7 @@ def export(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Write the chip layout of a trained network: cores, tiles, integer weights, delays, routes."""
+    """Write the chip layout of a trained network, or the network for Lava, netx, NIR or SANA-FE."""
     from spsnn.cli import workflow
 
     net, data = _open(model, "test", data_dir)
@@ -206,10 +226,10 @@ def export(
         net, data, target=target, accuracy=False, placement=placement, partition=partition, delay_mode=delay_mode,
         cores=cores, seed=seed,
     )  # fmt: skip
-    chip.export(file)
+    chip.export(file, format)
     values = {"file": str(file), "bytes": file.stat().st_size, "target": chip.target.title,
               "delays": chip.target.delay_label(chip.delay_mode), "cores": chip.partition.n_cores}  # fmt: skip
-    console.show("Layout written", values, json)
+    console.show("Written", values, json)
 
 
 @app.command(epilog="Example:  spsnn report runs/digits --target loihi2")
