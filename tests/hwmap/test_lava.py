@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_a_run_that_hangs_is_ended_with_its_children(tmp_path, monkeypatch):
     for _ in range(50):
         try:
             os.kill(child, 0)
-            state = open(f"/proc/{child}/stat").read().split()[2]
+            state = Path(f"/proc/{child}/stat").read_text().split()[2]
         except (ProcessLookupError, FileNotFoundError):
             return
         if state == "Z":
