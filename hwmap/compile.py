@@ -10,6 +10,7 @@ from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
+from spsnn.hwmap.crossbar import assign_tiles
 from spsnn.hwmap.events import Wiring
 from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
@@ -20,6 +21,7 @@ from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, wei
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
 from spsnn.hwmap.sanafe import write_sanafe
+from spsnn.hwmap.support import check_decays, neuron_label
 from spsnn.hwmap.target import load_target
 
 
@@ -38,7 +40,8 @@ class Chip:
         routing: ``Routing``: routes and link loads.
         cost: energy, latency and counts of one inference.
         bits: ``DelayBits`` that the delay mode adds.
-        extra: what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or ``residuals`` (hop).
+        extra: ``neuron_label``, and what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or
+            ``residuals`` (hop).
     """
 
     network: object
@@ -86,6 +89,8 @@ class Chip:
             "network": network.name,
             "target": target.name,
             "target_title": target.title,
+            "target_note": target.note,
+            "neuron_label": self.extra["neuron_label"],
             "delay_mode": self.delay_mode,
             "delay_label": target.delay_label(self.delay_mode),
             "hypothetical": self.hypothetical,
@@ -100,6 +105,7 @@ class Chip:
             "cores_total": target.n_cores,
             "tiles_used": len(np.unique(self.routing.core_tile, axis=0)),
             "tiles_total": target.mesh_width * target.mesh_height,
+            "chips_total": target.n_chips,
             "repair_moves": self.partition.moves,
             "fan_in_max": int(self.flat.fan_in.max(initial=0)),
             "synapse_memory_total_bits": int(use["synapse_memory_bits"].sum()),
@@ -115,6 +121,7 @@ class Chip:
             share = use[name] / getattr(target, limit)
             out[f"utilisation_{name}_max"] = float(share.max())
             out[f"utilisation_{name}_mean"] = float(share.mean())
+        out |= getattr(self.partition, "figures", None) or {}
         laws = self.extra.get("laws")
         if laws:
             out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
@@ -220,27 +227,34 @@ class _Mapper:
             )
         self.network, self.target = network, load_target(target)
         self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.neurons = neuron_label(network, self.target)
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
         self.integers = quantise(network, self.target)
-        self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+        how = {"method": partition, "cores": cores, "seed": seed}
+        if self.target.family == "crossbar":
+            delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
+            self.partition = assign_tiles(self.flat, self.target, delays, **how)
+        else:
+            self.partition = assign_cores(self.flat, self.target, self.bits, **how)
+        check_decays(self.flat, self.integers.network, self.target, self.partition)
         self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
 
     def chip(self, placement):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
         routing = route(flat, target, parts, slots, self.wiring.mean().sums)
-        integers, extra = self.integers, {}
+        integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
             integers = integers.with_delays(delays, clipped)
-            extra = {"laws": self.laws, "coordinates": coordinates, "grid": grid}
+            extra |= {"laws": self.laws, "coordinates": coordinates, "grid": grid}
         elif self.options["delay_mode"] == "hop":
             hops = synapse_hops(flat, target, parts, routing)
             delays, clipped, residuals = delay_modes.hop_delays(network, target, hops)
             integers = integers.with_delays(delays, clipped)
-            extra = {"residuals": residuals}
+            extra |= {"residuals": residuals}
         return Chip(
             network=network,
             target=target,

@@ -181,5 +181,5 @@ def barrier_ns(target, tiles):
     first, last = target.barrier_one_tile_ns, target.barrier_all_tiles_ns
     points = [(1, first), *(p for p in target.barrier_between_ns if p[0] < everything)]
     points += [(everything, last)] if everything > 1 else []
-    beyond = max(tiles - everything, 0) * (last - first) / max(everything - 1, 1)
-    return float(np.interp(tiles, *zip(*points, strict=True)) + beyond)
+    slope = (last - first) / (everything - 1) if everything > 1 else 0.0
+    return float(np.interp(tiles, *zip(*points, strict=True)) + slope * max(tiles - everything, 0))

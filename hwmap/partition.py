@@ -91,6 +91,17 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
     return _result(*_smallest(attempt, flat, target, bits))
 
 
+def neuron_order(flat, k, *, method="mtkahypar", seed=0):
+    """Neurons on the chip in an order that keeps the members of ``k`` even parts together ``[len(on_chip)]``."""
+    weights = np.ones(len(flat.on_chip), np.int64)
+    if k == 1:
+        return np.arange(len(weights))
+    if method == "geometric":
+        positions = flat.positions("partition='geometric'", "partition='mtkahypar'")
+        return np.argsort(_bisect(positions, weights, k), kind="stable")
+    return np.argsort(_cut(flat, weights, k, seed), kind="stable")
+
+
 def _check_cores(cores, n, target):
     if not isinstance(cores, (int, np.integer)) or isinstance(cores, bool) or cores < 1:
         raise ConfigError(f"cores must be a whole number >= 1, got {cores!r}")

@@ -205,13 +205,9 @@ def load_target(name_or_path, **overrides):
     if isinstance(name_or_path, Target):
         raw, where = name_or_path.model_dump(), name_or_path.name
     else:
-        path = _find(name_or_path)
         where = str(name_or_path)
-        try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"target file {path} cannot be read: {error}") from error
-        raw, missing = _split_provenance(raw)
+        raw, provenance, missing = _read(name_or_path)
+        raw["provenance"] = provenance
         missing = [key for key in missing if key not in overrides]
         if missing:
             raise ConfigError(f"target {where!r} has no public figure for {', '.join(missing)}: {how_to_give(missing)}")
@@ -262,17 +258,22 @@ def _nearest(name, known):
     return f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(sorted(known))}"
 
 
-def _split_provenance(raw):
-    """Separate ``{value, provenance, source}`` tables into plain values and a provenance table.
+def _read(name_or_path):
+    """Contents of a profile: values, ``{figure: provenance}``, and ``{figure: why}`` of those left to the user."""
+    path = _find(name_or_path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"target file {path} cannot be read: {error}") from error
+    return _split_provenance(raw)
 
-    Returns:
-        ``(values, missing)``, missing the figures marked ``required``, which only a user can give.
-    """
-    values, provenance, missing = {}, {}, []
+
+def _split_provenance(raw):
+    values, provenance, missing = {}, {}, {}
     for key, entry in raw.items():
         if isinstance(entry, dict):
             if entry.get("required") is True and set(entry) <= {"required", "source"}:
-                missing.append(key)
+                missing[key] = entry.get("source", "")
                 continue
             unknown = set(entry) - {"value", "provenance", "source"}
             if "value" not in entry or unknown:
@@ -283,8 +284,7 @@ def _split_provenance(raw):
             values[key] = entry
             if key in FIGURES + OPTIONAL_FIGURES:
                 provenance[key] = {"kind": "user", "source": ""}
-    values["provenance"] = provenance
-    return values, missing
+    return values, provenance, missing
 
 
 def _first_problem(error):
