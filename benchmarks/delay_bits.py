@@ -16,8 +16,8 @@ from spsnn.errors import ConfigError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap.delay_codes import SHARED_BY, coded_delays
+from spsnn.hwmap.hop_ticks import best_hop_ticks
 from spsnn.hwmap.quantise import delay_error
-from spsnn.hwmap.remap import best_hop_ticks
 from spsnn.hwmap.route import synapse_hops
 
 TEXT = """

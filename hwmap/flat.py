@@ -63,14 +63,6 @@ class Flat:
         )
 
     @cached_property
-    def kinds(self):
-        """Neurons on cores by kind, e.g. ``lif 45, li 3``."""
-        sizes = {}
-        for p in self.network.populations:
-            sizes[p.kind] = sizes.get(p.kind, 0) + p.size
-        return ", ".join(f"{kind} {size}" for kind, size in sizes.items() if kind != "input")
-
-    @cached_property
     def on_chip(self):
         """Common numbers of the neurons that need a core."""
         return np.flatnonzero(~self.is_input)

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import DataError, ExportError
+from spsnn.graph.coupling import coupling
 from spsnn.hwmap.quantise import Quantised, quantise
 from spsnn.hwmap.target import load_target
 
@@ -42,6 +43,7 @@ class IntegerPopulation:
         du, dv, vth: decays of current and potential, threshold.
         bias_mant, bias_exp: ``bias_mant * 2^bias_exp`` is added to v at every step.
         unit: potential of the float network that v = 1 stands for.
+        tau_mem, tau_syn, threshold: of the float network, for floating point in Lava; infinite where not given.
     """
 
     name: str
@@ -53,6 +55,9 @@ class IntegerPopulation:
     bias_mant: int = 0
     bias_exp: int = 0
     unit: float = 1.0
+    tau_mem: float = math.inf
+    tau_syn: float = math.inf
+    threshold: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -79,14 +84,15 @@ class IntegerRun:
     Attributes:
         spikes: ``{population: [B, T, N]}`` uint8, inputs included.
         potential: ``{population: [B, T, N]}`` of leaky integrators, in units of the float network.
-        wrapped: how often a current left 24 bits; then results are wrong, as they would be on the chip.
-        clipped: how often a potential was cut at 24 bits.
+        wrapped: how often a current left 24 bits; then results are wrong, as they would be on the chip.  None where
+            another simulator ran.
+        clipped: how often a potential was cut at 24 bits; likewise.
     """
 
     spikes: dict
     potential: dict
-    wrapped: int
-    clipped: int
+    wrapped: int | None = None
+    clipped: int | None = None
 
 
 @dataclass(frozen=True)
@@ -226,18 +232,12 @@ def _factor(name, graph, weights):
     return 1
 
 
-def coupling(dt, tau_mem, tau_syn):
-    """Potential that a unit current leaves after one step, from rest (C above)."""
-    rate = dt * (1 / tau_mem - 1 / tau_syn)
-    return dt / tau_mem * math.exp(-dt / tau_mem) * (math.expm1(rate) / rate if rate else 1.0)
-
-
 def _population(p, dt, weight_unit):
     if p.kind == "input":
         return IntegerPopulation(p.name, p.size, p.kind)
     check_neuron(p)
     tau_mem, tau_syn = p.parameters["tau_mem"], p.parameters["tau_syn"]
-    unit = coupling(dt, tau_mem, tau_syn) * weight_unit
+    unit = float(coupling(dt, tau_mem, tau_syn)) * weight_unit
     vth = NO_THRESHOLD
     if p.kind == "lif":
         vth = round(p.parameters["threshold"] / unit)
@@ -246,7 +246,10 @@ def _population(p, dt, weight_unit):
                 f"the threshold of {p.name} is {vth} in units of its weights; 17 bits hold 1 to {MAX_VTH}: "
                 f"{'its weights are far too large' if vth < 1 else 'its weights are far too small'} for its threshold"
             )
-    return IntegerPopulation(p.name, p.size, p.kind, _decay(dt, tau_syn) - 1, _decay(dt, tau_mem), vth, unit=unit / 64)
+    return IntegerPopulation(
+        p.name, p.size, p.kind, _decay(dt, tau_syn) - 1, _decay(dt, tau_mem), vth, unit=unit / 64,
+        tau_mem=tau_mem, tau_syn=tau_syn, threshold=p.parameters["threshold"] if p.kind == "lif" else math.inf,
+    )  # fmt: skip
 
 
 def _decay(dt, tau):

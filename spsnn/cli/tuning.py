@@ -11,17 +11,18 @@ import typer
 import yaml
 
 from spsnn.cli import console
-from spsnn.cli.app import Cores, DataDir, DelayMode, Json, Partition, Placement, Scale, Target, WeightBits
+from spsnn.cli.app import Cores, DataDir, DelayMode, Json, Partition, Placement, Scale, Target
 from spsnn.cli.studies import app
+from spsnn.cli.targets import Sets, read_target
 from spsnn.errors import ConfigError
 
 
-@app.command(epilog="Example:  spsnn finetune runs/digits --weight-bits 4 --out runs/digits4")
+@app.command(epilog="Example:  spsnn finetune runs/digits --target-set weight_bits=4 --out runs/digits4")
 def finetune(
     run: Annotated[Path, typer.Argument(help="Folder of a run, written by 'spsnn train'.")],
     out: Annotated[Path, typer.Option(help="Folder of the fine-tuned run.")],
     target: Target = "loihi2",
-    weight_bits: WeightBits = None,
+    target_set: Sets = [],  # noqa: B006
     bound: Annotated[
         float, typer.Option(help="Points of validation accuracy that mapping may lose without training.")
     ] = 0.5,
@@ -40,7 +41,7 @@ def finetune(
     as_json: Json = False,
 ):
     """Train on with the integer weights and whole-step delays of a chip, if mapping loses more than a bound."""
-    from spsnn import deploy, hwmap, models
+    from spsnn import deploy, models
     from spsnn.cli import workflow
     from spsnn.cli.config import read_config
 
@@ -48,7 +49,7 @@ def finetune(
         raise ConfigError(f"{out} already holds a run; choose another folder with --out")
     config = read_config(run / "config.yaml")
     model = models.load(run / "model.h5")
-    chosen = hwmap.load_target(target, **({} if weight_bits is None else {"weight_bits": weight_bits}))
+    chosen = read_target(target, target_set)
     if config.data.validation is None:
         raise ConfigError(f"{run} was trained without a validation set, which decides how long to fine-tune")
     sets = {split: workflow.load_split(config.data, split, data_dir) for split in ("train", "validation", "test")}

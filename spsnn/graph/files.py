@@ -146,6 +146,12 @@ def _from_hdf5(path):
     return tree
 
 
+def _read_nir(path):
+    from spsnn.graph.nir import read_nir
+
+    return read_nir(path)
+
+
 def _plain(value):
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
@@ -153,4 +159,4 @@ def _plain(value):
 
 
 WRITERS = {".json": _write_json, ".h5": _write_hdf5, ".hdf5": _write_hdf5}
-READERS = {".json": _read(_from_json), ".h5": _read(_from_hdf5), ".hdf5": _read(_from_hdf5)}
+READERS = {".json": _read(_from_json), ".h5": _read(_from_hdf5), ".hdf5": _read(_from_hdf5), ".nir": _read_nir}

@@ -5,6 +5,7 @@ works without a display and leaks no global figure.  Save one with ``figure.save
 """
 
 from spsnn.pictures._chip import chip_mesh
+from spsnn.pictures._chip_run import chip_run
 from spsnn.pictures._confusion import confusion
 from spsnn.pictures._coordinates import coordinates
 from spsnn.pictures._delays import delay_histogram
@@ -18,6 +19,7 @@ from spsnn.pictures.report import Section, write_report
 __all__ = [
     "Section",
     "chip_mesh",
+    "chip_run",
     "confusion",
     "coordinates",
     "delay_histogram",

@@ -63,7 +63,9 @@ def test_a_graph_file_is_mapped_without_a_model(trained, capsys, tmp_path):
 
 
 def test_stages_are_printed(trained, capsys):
-    code, text, _ = run(capsys, "map", trained / "model.h5", "--weight-bits", 4, "--scale", "mse", "--stages", "--json")
+    code, text, _ = run(
+        capsys, "map", trained / "model.h5", "--target-set", "weight_bits=4", "--scale", "mse", "--stages", "--json"
+    )
     rows = json.loads(text)["stages"]
     assert code == 0 and [row["stage"] for row in rows] == ["float", "weights", "delays", "fixed", "mapped"]
     code, text, _ = run(capsys, "map", trained / "model.h5", "--stages")
@@ -72,12 +74,14 @@ def test_stages_are_printed(trained, capsys):
 
 def test_fine_tuning_writes_a_run(trained, capsys, tmp_path):
     out = tmp_path / "tuned"
-    code, text, err = run(capsys, "finetune", trained, "--out", out, "--weight-bits", 2, "--epochs", 2, "--json")
+    code, text, err = run(
+        capsys, "finetune", trained, "--out", out, "--target-set", "weight_bits=2", "--epochs", 2, "--json"
+    )
     made = json.loads(text)
     assert code == 0, err
     assert made["trained"] and made["improved"] and made["after"] > made["before"]
     assert {p.name for p in out.iterdir()} == {"config.yaml", "history.json", "layout.json", "metrics.json", "model.h5"}
-    code, text, _ = run(capsys, "map", out / "model.h5", "--weight-bits", 2, "--json")
+    code, text, _ = run(capsys, "map", out / "model.h5", "--target-set", "weight_bits=2", "--json")
     figures = json.loads(text)
     assert code == 0 and figures["weight_error_relative_rms"] < 1e-6
     assert figures["mapped_accuracy"] == figures["float_accuracy"] == made["mapped_test_accuracy"]

@@ -45,7 +45,8 @@ def random_network(seed, sizes=(7, 11, 5), recurrent=True, longest=62, weight=40
                           int(rng.integers(-20, 60)), int(rng.integers(0, 4)))
         for n, s, k in zip(names, sizes, kinds, strict=True)
     )  # fmt: skip
-    populations = (*populations[:-1], replace(populations[-1], vth=2**17 - 1))
+    source = IntegerPopulation("in", sizes[0], "input")
+    populations = (source, *populations[1:-1], replace(populations[-1], vth=2**17 - 1))
     pairs = [(0, 1), (1, 2), (0, 2), (2, 3)] + ([(1, 1), (2, 2), (2, 1)] if recurrent else [])
     projections = tuple(
         rows(names[i], names[j], 2 * rng.integers(-weight, weight, (sizes[i], sizes[j])),
