@@ -36,7 +36,7 @@ def coded_delays(network, target, bits, per="synapse"):
         raise ConfigError(f"bits of a delay code must be a whole number in 0..16, got {bits!r}")
     delays, clipped = [], []
     for p in network.projections:
-        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps)
+        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         rates = network[p.pre].rates
         weight = np.ones(len(steps)) if rates is None else np.asarray(rates, np.float64)[p.sources]
         weight = weight + (1e-9 * weight.max(initial=0.0) or 1.0)  # silent sources count last, not for nothing

@@ -69,7 +69,7 @@ def as_stored(model, chip):
 def _steps(chip, k, shape):
     """Bounds of the delay steps of projection ``k``: tensors ``[I, J]`` or numbers."""
     if chip.delay_mode == "stored":
-        return 0, chip.target.max_delay_steps
+        return chip.target.min_delay_steps, chip.target.max_delay_steps
     low = chip.integers.delays[k] - chip.extra["residuals"][k] if chip.delay_mode == "hop" else chip.integers.delays[k]
     spread = 2**chip.target.hop_residual_bits - 1 if chip.delay_mode == "hop" else 0
     projection, bounds = chip.network.projections[k], []

@@ -9,6 +9,7 @@ import pytest
 import spsnn
 from spsnn.cli import main
 from spsnn.graph import load_graph, save_graph
+from spsnn.graph.nir import write_nir
 
 
 def run(capsys, *arguments):
@@ -57,6 +58,10 @@ def test_a_graph_file_is_mapped_without_a_model(trained, capsys, tmp_path):
     assert again == want
     code, _, err = run(capsys, "map", tmp_path / "graph.json", "--stages")
     assert code == 2 and "give the model file" in err
+    pytest.importorskip("nir")
+    write_nir(network, tmp_path / "graph.nir")
+    code, text, _ = run(capsys, "map", tmp_path / "graph.nir", "--cores", 4, "--json")
+    assert code == 0 and json.loads(text)["synapses"] == want["synapses"]
     save_graph(spsnn.to_graph(model), tmp_path / "bare.json")
     code, _, err = run(capsys, "map", tmp_path / "bare.json")
     assert code == 2 and "no measured rates" in err
