@@ -54,6 +54,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "datasets",
+    "deploy",
     "evaluate",
     "fit",
     "from_graph",
@@ -69,6 +70,6 @@ __all__ = [
 
 def __getattr__(name):
     # Rooms with heavy or optional dependencies are opened when first used.
-    if name in ("datasets", "functional", "hwmap", "pictures"):
+    if name in ("datasets", "deploy", "functional", "hwmap", "pictures"):
         return importlib.import_module(f"spsnn.{name}")
     raise AttributeError(f"module 'spsnn' has no attribute {name!r}")
