@@ -183,8 +183,8 @@ def test_debug_shows_the_traceback(capsys):
         run(capsys, "--debug", "evaluate", "absent.h5")
 
 
-@pytest.mark.parametrize("command", ["demo", "finetune", "train", "evaluate", "map", "simulate", "export", "report", "reproduce",
-                                     "sweep"])  # fmt: skip
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report", "reproduce",
+                                     "sweep", "finetune"])  # fmt: skip
 def test_help_shows_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
