@@ -50,7 +50,7 @@ def cost(flat, target, partition, routing, bits=None):
 
 
 def cost_of_cores(target, steps, routing, active, inactive, spikes, synops, received, sent, activity_source):
-    """`cost` from the events of every core per inference ``[K]`` each, for networks too large to hold their synapses."""
+    """`cost` from the events of every core per inference ``[K]`` each, for networks too large to hold synapses."""
     counts = {"neuron_active": active, "neuron_inactive": inactive, "spike_out": spikes, "synaptic_op": synops,
               "axon_in": received, "axon_out": sent, "synaptic_op_sparse": 0 * synops, "merge": 0 * synops}  # fmt: skip
     events = Events({name: np.asarray(row, float)[None] for name, row in counts.items()}, steps)
