@@ -81,13 +81,16 @@ def new(
     console.show("Target file written", {"file": str(file), "use": f"spsnn map MODEL --target {file}"})
 
 
+_WHOLE = ("name", "figure", "energies", "delay_steps")
+
+
 def _rows(title, rows, json):
     if json:
         console.show(title, {"targets" if "cores" in rows[0] else "figures": rows}, True)
         return
     table = Table(title=title, title_justify="left")
     for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in ("name", "figure"))
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
     console.out.print(table)
