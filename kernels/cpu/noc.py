@@ -62,88 +62,6 @@ def _pop(heap, size, time):
     return top, size
 
 
-@njit(cache=True)
-def _start(c, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size):
-    """Send the next waiting message over channel ``c``, if it is free and there is room behind it."""
-    unit, depth, row, ports, port, first_engine, first_inject = net
-    s = state[c]
-    engine = c >= first_engine
-    if s[WANT] == 0 or s[BUSY] or (not engine and s[RESERVED] >= depth[c]):
-        return size
-    p = s[LAST]
-    while True:
-        p = p + 1 if p + 1 < ports.shape[1] else 0
-        if s[WANT] >> p & 1:
-            break
-    s[WANT] &= ~(1 << p)
-    s[LAST] = p
-    u = ports[row[c], p]
-    at = state[u, HEAD]
-    m, node = queue[u, at, 0], queue[u, at, 1]
-    child = tree[1][node]
-    while tree[0][child] != c:
-        child += 1
-    totals[c, WAITED] += now - queue_time[u, at, 0]
-    totals[c, SERVED] += 1
-    s[BUSY], s[FROM], s[MESSAGE], s[NODE], s[PHASE] = 1, u, m, child, 0
-    if engine:
-        done = max(now, queue_time[u, at, 1]) + msg[3][msg[2][m] + tree[3][child]]
-        totals[c, WORKED] += done - now
-        time[c] = done
-    else:
-        s[RESERVED] += 1
-        s[MOST] = max(s[MOST], s[RESERVED])
-        time[c] = now + unit[c]
-        gone = time[c] if flits == 1 else max(now + flits * unit[c], queue_time[u, at, 1] + unit[c])
-        totals[c, WORKED] += gone - now
-        # Where the message will stand behind the channel; only this channel writes there.
-        queue_time[c, (state[c, HEAD] + s[COUNT]) % queue.shape[1], 1] = gone
-    return _push(heap, size, c, time)
-
-
-@njit(cache=True)
-def _request(u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size):
-    """The message at the head of buffer ``u`` asks for the channels that it must take."""
-    node = queue[u, state[u, HEAD], 1]
-    first, n = tree[1][node], tree[2][node]
-    state[u, PENDING] = n
-    for child in range(first, first + n):
-        c = tree[0][child]
-        state[c, WANT] |= 1 << net[4][u]
-        size = _start(c, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-    return size
-
-
-@njit(cache=True)
-def _enter(u, m, node, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size):
-    """A message stands in buffer ``u``, whose place was reserved before."""
-    at = (state[u, HEAD] + state[u, COUNT]) % queue.shape[1]
-    queue[u, at, 0], queue[u, at, 1], queue_time[u, at, 0] = m, node, now
-    state[u, COUNT] += 1
-    if state[u, COUNT] == 1:
-        size = _request(u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-    return size
-
-
-@njit(cache=True)
-def _produce(u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size, rest, ready):
-    """Source ``u`` puts its message into the injection buffer and goes on to the next."""
-    source = u - net[6]
-    m = rest[source, 0]
-    state[u, BLOCKED] = 0
-    state[u, RESERVED] += 1
-    state[u, MOST] = max(state[u, MOST], state[u, RESERVED])
-    queue_time[u, (state[u, HEAD] + state[u, COUNT]) % queue.shape[1], 1] = now
-    size = _enter(u, m, msg[0][m], now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-    totals[u, WAITED] += now - ready[m]
-    totals[u, SERVED] += 1
-    rest[source, 0] += 1
-    if rest[source, 0] < rest[source, 1]:
-        time[u] = now + msg[4][m + 1]
-        size = _push(heap, size, u, time)
-    return size
-
-
 @njit(cache=True, nogil=True)
 def simulate(net, tree, msg, groups, floor, flits, state, queue, queue_time, totals, ready, arrived, done):
     """Run all steps of a trace.
@@ -166,70 +84,134 @@ def simulate(net, tree, msg, groups, floor, flits, state, queue, queue_time, tot
     Returns:
         float64 ``[T]``, ns that each step lasts without the barrier, and the number of events.
     """
-    first_engine, first_inject = net[5], net[6]
+    unit, depth, row, ports, port, first_engine, first_inject = net
+    channel, first_child, n_children, leaf = tree
+    root, delivery, pair, service, gap = msg
     group_source, group_ptr, tail, step_group = groups
+    n_ports, places = ports.shape[1], queue.shape[1]
     length = floor.copy()
     time = np.zeros(len(state))
     heap = np.empty(len(state), np.int64)
-    rest = np.zeros((len(state) - first_inject, 2), np.int64)  # next message of every source, end of its group
-    tail_of = np.zeros(len(rest))
+    following = np.zeros(len(state) - first_inject, np.int64)  # next message of every source
+    end, tail_of = following.copy(), np.zeros(len(following))  # end of its group, time after it
+    fresh, todo = np.empty(3, np.int64), np.empty(4 * n_ports, np.int64)
     events = 0
     for t in range(len(floor)):
         size = 0
         for g in range(step_group[t], step_group[t + 1]):
             source = group_source[g]
-            rest[source, 0], rest[source, 1], tail_of[source] = group_ptr[g], group_ptr[g + 1], tail[g]
-            time[first_inject + source] = msg[4][group_ptr[g]]
+            following[source], end[source], tail_of[source] = group_ptr[g], group_ptr[g + 1], tail[g]
+            time[first_inject + source] = gap[group_ptr[g]]
             size = _push(heap, size, first_inject + source, time)
         while size:
             c, size = _pop(heap, size, time)
-            now, s = time[c], state[c]
+            now = time[c]
             events += 1
+            n_fresh = n_todo = 0  # buffers with a new head, channels that might start
+            producer = -1
             if c >= first_inject:
-                m = rest[c - first_inject, 0]
-                ready[m] = now
-                if s[RESERVED] < net[1][c]:
-                    size = _produce(
-                        c, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size, rest, ready
-                    )
-                    if rest[c - first_inject, 0] == rest[c - first_inject, 1]:
-                        length[t] = max(length[t], now + tail_of[c - first_inject])
+                ready[following[c - first_inject]] = now
+                if state[c, RESERVED] < depth[c]:
+                    producer = c
                 else:
-                    s[BLOCKED] = 1
-                continue
-            m, node = s[MESSAGE], s[NODE]
-            if c >= first_engine:
-                done[msg[1][m] + tree[3][node]] = now
-                length[t] = max(length[t], now)
-            elif s[PHASE] == 0:
-                at = (s[HEAD] + s[COUNT]) % queue.shape[1]
-                gone = queue_time[c, at, 1]
-                below = tree[1][node]
-                if tree[3][below] >= 0:
-                    arrived[msg[1][m] + tree[3][below]] = gone
-                size = _enter(c, m, node, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-                if flits > 1:
-                    s[PHASE] = 1
-                    time[c] = gone
-                    size = _push(heap, size, c, time)
+                    state[c, BLOCKED] = 1
+            else:
+                m, node = state[c, MESSAGE], state[c, NODE]
+                released = True
+                if c >= first_engine:
+                    done[delivery[m] + leaf[node]] = now
+                    length[t] = max(length[t], now)
+                elif state[c, PHASE] == 0:
+                    at = (state[c, HEAD] + state[c, COUNT]) % places
+                    queue[c, at, 0], queue[c, at, 1], queue_time[c, at, 0] = m, node, now
+                    state[c, COUNT] += 1
+                    if state[c, COUNT] == 1:
+                        fresh[n_fresh] = c
+                        n_fresh += 1
+                    below = leaf[first_child[node]]
+                    if below >= 0:
+                        arrived[delivery[m] + below] = queue_time[c, at, 1]
+                    if flits > 1:  # the first flit is there, the last comes later
+                        released = False
+                        state[c, PHASE] = 1
+                        time[c] = queue_time[c, at, 1]
+                        size = _push(heap, size, c, time)
+                if released:
+                    u = state[c, FROM]
+                    state[c, BUSY] = 0
+                    state[u, PENDING] -= 1
+                    if state[u, PENDING] == 0:
+                        state[u, HEAD] = (state[u, HEAD] + 1) % places
+                        state[u, COUNT] -= 1
+                        state[u, RESERVED] -= 1
+                        if state[u, COUNT]:
+                            fresh[n_fresh] = u
+                            n_fresh += 1
+                        if u < first_inject:
+                            todo[n_todo] = u
+                            n_todo += 1
+                        elif state[u, BLOCKED]:
+                            producer = u
+                    todo[n_todo] = c
+                    n_todo += 1
+            if producer >= 0:
+                u, source = producer, producer - first_inject
+                m = following[source]
+                state[u, BLOCKED] = 0
+                totals[u, WAITED] += now - ready[m]
+                totals[u, SERVED] += 1
+                at = (state[u, HEAD] + state[u, COUNT]) % places
+                queue[u, at, 0], queue[u, at, 1] = m, root[m]
+                queue_time[u, at, 0] = queue_time[u, at, 1] = now
+                state[u, COUNT] += 1
+                state[u, RESERVED] += 1
+                state[u, MOST] = max(state[u, MOST], state[u, RESERVED])
+                if state[u, COUNT] == 1:
+                    fresh[n_fresh] = u
+                    n_fresh += 1
+                following[source] += 1
+                if following[source] < end[source]:
+                    time[u] = now + gap[m + 1]
+                    size = _push(heap, size, u, time)
+                else:
+                    length[t] = max(length[t], now + tail_of[source])
+            for k in range(n_fresh):  # the head of the buffer asks for the channels that it must take
+                u = fresh[k]
+                node = queue[u, state[u, HEAD], 1]
+                state[u, PENDING] = n_children[node]
+                for child in range(first_child[node], first_child[node] + n_children[node]):
+                    state[channel[child], WANT] |= 1 << port[u]
+                    todo[n_todo] = channel[child]
+                    n_todo += 1
+            for k in range(n_todo):
+                c = todo[k]
+                want = state[c, WANT]
+                if want == 0 or state[c, BUSY] or (c < first_engine and state[c, RESERVED] >= depth[c]):
                     continue
-            # The last flit has left buffer u.
-            u = s[FROM]
-            s[BUSY] = 0
-            state[u, PENDING] -= 1
-            if state[u, PENDING] == 0:
-                state[u, HEAD] = (state[u, HEAD] + 1) % queue.shape[1]
-                state[u, COUNT] -= 1
-                state[u, RESERVED] -= 1
-                if state[u, COUNT]:
-                    size = _request(u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-                if u < first_inject:
-                    size = _start(u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
-                elif state[u, BLOCKED]:
-                    size = _produce(
-                        u, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size, rest, ready
-                    )
-                    if rest[u - first_inject, 0] == rest[u - first_inject, 1]:
-                        length[t] = max(length[t], now + tail_of[u - first_inject])
-            size = _start(c, now, net, tree, msg, flits, state, queue, queue_time, totals, time, heap, size)
+                p = state[c, LAST] + 1
+                if want >> p == 0:
+                    p = 0
+                while not want >> p & 1:
+                    p += 1
+                state[c, WANT], state[c, LAST] = want & ~(1 << p), p
+                u = ports[row[c], p]
+                at = state[u, HEAD]
+                m, child = queue[u, at, 0], first_child[queue[u, at, 1]]
+                while channel[child] != c:
+                    child += 1
+                totals[c, WAITED] += now - queue_time[u, at, 0]
+                totals[c, SERVED] += 1
+                state[c, BUSY], state[c, FROM], state[c, MESSAGE] = 1, u, m
+                state[c, NODE], state[c, PHASE] = child, 0
+                if c >= first_engine:
+                    gone = time[c] = max(now, queue_time[u, at, 1]) + service[pair[m] + leaf[child]]
+                else:
+                    state[c, RESERVED] += 1
+                    state[c, MOST] = max(state[c, MOST], state[c, RESERVED])
+                    time[c] = now + unit[c]
+                    gone = time[c] if flits == 1 else max(now + flits * unit[c], queue_time[u, at, 1] + unit[c])
+                    # Where the message will stand behind the channel; only this channel writes there.
+                    queue_time[c, (state[c, HEAD] + state[c, COUNT]) % places, 1] = gone
+                totals[c, WORKED] += gone - now
+                size = _push(heap, size, c, time)
     return length, events
