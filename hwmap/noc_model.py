@@ -56,8 +56,8 @@ class NocSettings:
         ]
         if not all(times):
             raise ConfigError(
-                f"target {target.name} gives no time of a hop, got {times[0]} and {times[1]} ns: set time_hop_ew_ns and "
-                "time_hop_ns_ns of the target, or hop_ew_ns and hop_ns_ns"
+                f"target {target.name} gives no time of a hop, got {times[0]} and {times[1]} ns: set its time_hop_ew_ns "
+                "and time_hop_ns_ns, or hop_ew_ns and hop_ns_ns"
             )
         if None not in given:
             return *times, "user"
@@ -143,7 +143,7 @@ class NocModel:
         port[: self.eject] = link % 4
         x, y = link // 4 % target.mesh_width, link // 4 // target.mesh_width
         dx, dy = np.array([1, -1, 0, 0])[link % 4], np.array([0, 0, 1, -1])[link % 4]
-        inside = (0 <= x + dx) & (x + dx < target.mesh_width) & (0 <= y + dy) & (y + dy < target.mesh_height)
+        inside = (x + dx >= 0) & (x + dx < target.mesh_width) & (y + dy >= 0) & (y + dy < target.mesh_height)
         ports[((y + dy) * target.mesh_width + x + dx)[inside], (link % 4)[inside]] = link[inside]
         core = np.arange(n_cores)
         row[self.eject + core], row[self.engine + core] = self.core_tile, tiles + core
@@ -154,6 +154,11 @@ class NocModel:
         ports[self.core_tile, port[self.inject + core]] = self.inject + core
         port[-1] = 4 + target.cores_per_tile
         ports[self.port_tile, port[-1]] = self.n_channels - 1
+        # Messages pass links along x, then along y, then ports, then synaptic units.
+        width, height = target.mesh_width, target.mesh_height
+        along = np.choose(link % 4, [x, width - 1 - x, width + y, width + height - 1 - y])
+        rest = np.arange(self.n_channels - self.eject) + width + height
+        self.rank = np.concatenate([along, rest])
         self.net = (unit, depth, row, ports, port, self.engine, self.inject)
 
     def _link_ns(self):
@@ -199,7 +204,18 @@ class NocModel:
             source, ptr, np.concatenate([np.zeros(0, np.int64), *cores]), self.core_tile, target.mesh_width, self.eject,
             self.engine, self.net[0],
         )  # fmt: skip
-        self.tree = tuple(tree)
+        channel, first_child, n_children, leaf = tree
+        # Parents come before their children, and a node's children together in the order of their parents.
+        inner = np.flatnonzero(n_children)
+        parent, self.reach = np.full(len(channel), -1), (leaf >= 0).astype(np.int64)
+        children = np.repeat(first_child[inner] - np.cumsum(n_children[inner]) + n_children[inner], n_children[inner])
+        children += np.arange(len(children))
+        parent[children] = np.repeat(inner, n_children[inner])
+        self.tree = (*tree, parent)
+        below = parent.copy()
+        while (at := np.flatnonzero((leaf >= 0) & (below >= 0))).size:
+            np.add.at(self.reach, below[at], 1)
+            below[at] = parent[below[at]]
         self.entry_root = root[which]
         self.entry_end = np.append(root, len(tree[0]))[which + 1]
         at = np.repeat(ptr[which] - self.entry_first, self.entry_pairs) + np.arange(len(key))

@@ -70,7 +70,7 @@ def simulate(net, tree, msg, groups, floor, flits, state, queue, queue_time, tot
         net: ``unit`` (ns of a flit), ``depth`` (messages that the buffer behind holds), ``row``, ``port`` per channel;
             ``ports [rows, P]``: buffers that the channels of a row draw from; numbers of the first engine and of the
             first injection buffer.  In the order ``unit, depth, row, ports, port, first_engine, first_inject``.
-        tree: ``channel``, ``first_child``, ``n_children``, ``leaf`` of every node.
+        tree: ``channel``, ``first_child``, ``n_children``, ``leaf``, ``parent`` of every node.
         msg: per message ``root`` node, ``delivery``, ``pair`` (first of its destinations); ``service`` per
             destination (ns of the synaptic unit); ``gap`` per message.
         groups: ``source``, ``ptr``, ``tail``, ``step_group``: see `noc_messages.produce`.
@@ -85,7 +85,7 @@ def simulate(net, tree, msg, groups, floor, flits, state, queue, queue_time, tot
         float64 ``[T]``, ns that each step lasts without the barrier, and the number of events.
     """
     unit, depth, row, ports, port, first_engine, first_inject = net
-    channel, first_child, n_children, leaf = tree
+    channel, first_child, n_children, leaf, _ = tree
     root, delivery, pair, service, gap = msg
     group_source, group_ptr, tail, step_group = groups
     n_ports, places = ports.shape[1], queue.shape[1]

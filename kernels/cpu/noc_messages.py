@@ -170,4 +170,5 @@ def produce(step_ptr, neuron, active, core_ptr, core_neurons, entry_ptr, pairs_o
         for s in range(step_ptr[t], step_ptr[t + 1]):
             spiked[neuron[s]] = False
         step_group[t + 1] = groups
-    return entry, gap, delivery, group_source[:groups], group_ptr[: groups + 1], tail[:groups], step_group, floor, deliveries
+    group_source, group_ptr, tail = group_source[:groups], group_ptr[: groups + 1], tail[:groups]
+    return entry, gap, delivery, group_source, group_ptr, tail, step_group, floor, deliveries

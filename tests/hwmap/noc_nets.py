@@ -24,7 +24,9 @@ TIMES = {
 }
 
 
-def place_by_hand(tiles, synapses, *, core=None, inputs=0, size=(4, 4), cores_per_tile=1, delay=0, rates=None, **figures):
+def place_by_hand(
+    tiles, synapses, *, core=None, inputs=0, size=(4, 4), cores_per_tile=1, delay=0, rates=None, **figures
+):
     """Neurons on cores on tiles.
 
     Args:

@@ -174,7 +174,8 @@ def traffic(draw):
     tiles = sorted((int(s // per_tile % width), int(s // per_tile // width)) for s in slots)
     inputs, n = draw(st.integers(0, 4)), draw(st.integers(n_cores, 20))
     core = np.concatenate([np.arange(n_cores), rng.integers(0, n_cores, n - n_cores)])
-    synapses = np.argwhere(rng.random((inputs + n, n)) < draw(st.sampled_from([0.05, 0.3, 1.0]))) + [0, inputs]
+    synapses = np.argwhere(rng.random((inputs + n, n)) < draw(st.sampled_from([0.05, 0.3, 1.0])))
+    synapses[:, 1] += inputs
     n_steps = draw(st.integers(1, 4))
     step, neuron = np.nonzero(rng.random((n_steps, inputs + n)) < draw(st.sampled_from([0.1, 0.5, 1.0])))
     trace = Trace(step, neuron, n_steps)
