@@ -12,6 +12,7 @@ from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
 from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.noc_result import simulate_noc
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
@@ -126,6 +127,10 @@ class Chip:
     def layout(self):
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
+
+    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
+        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
+        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
 
     def export(self, path):
         """Write the layout; the suffix chooses the format.

@@ -56,8 +56,8 @@ class NocSettings:
         ]
         if not all(times):
             raise ConfigError(
-                f"target {target.name} gives no time of a hop, got {times[0]} and {times[1]} ns: set its time_hop_ew_ns "
-                "and time_hop_ns_ns, or hop_ew_ns and hop_ns_ns"
+                f"target {target.name} gives no time of a hop, got {times[0]} and {times[1]} ns: set its "
+                "time_hop_ew_ns and time_hop_ns_ns, or hop_ew_ns and hop_ns_ns"
             )
         if None not in given:
             return *times, "user"
@@ -165,12 +165,14 @@ class NocModel:
         """Time of one flit on every link; a link between two chips has its own."""
         target = self.target
         out = np.tile([self.hop_ew_ns] * 2 + [self.hop_ns_ns] * 2, target.mesh_width * target.mesh_height)
-        between = getattr(target, "time_chip_link_ns", None)
-        if between is not None:
+        self.between_chips = np.zeros(len(out), bool)
+        chip_link = getattr(target, "time_chip_link_ns", None)
+        if chip_link is not None:
             link = np.arange(len(out))
             x, y = link // 4 % target.mesh_width, link // 4 // target.mesh_width
             to = x + np.array([1, -1, 0, 0])[link % 4], y + np.array([0, 0, 1, -1])[link % 4]
-            out[target.chip_of_tile(x, y) != target.chip_of_tile(*to)] = between
+            self.between_chips = target.chip_of_tile(x, y) != target.chip_of_tile(*to)
+            out[self.between_chips] = chip_link
         return out
 
     def _destinations(self):

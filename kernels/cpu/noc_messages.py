@@ -172,3 +172,35 @@ def produce(step_ptr, neuron, active, core_ptr, core_neurons, entry_ptr, pairs_o
         step_group[t + 1] = groups
     group_source, group_ptr, tail = group_source[:groups], group_ptr[: groups + 1], tail[:groups]
     return entry, gap, delivery, group_source, group_ptr, tail, step_group, floor, deliveries
+
+
+@njit(cache=True)
+def busiest(channel, leaf, root, end, pair, service, link_ns, step_message, eject, engine):
+    """Longest work of one link, and of one core's synaptic unit, in every step.
+
+    Args:
+        channel, leaf: of every node; root, end, pair: of every message (see `kernels.cpu.noc.simulate`).
+        service: ns per destination; link_ns: ns that a message holds each link.
+        step_message: messages ``step_message[t]:step_message[t + 1]`` are those of step ``t``.
+
+    Returns:
+        ``work`` float64 ns ``[T, 2]`` and ``which`` int64 ``[T, 2]`` (channel, -1 if none), links first.
+    """
+    n_steps = len(step_message) - 1
+    work, which = np.zeros((n_steps, 2)), np.full((n_steps, 2), -1)
+    load = np.zeros(engine + np.max(channel) + 1)
+    for t in range(n_steps):
+        for fill in (True, False):
+            for m in range(step_message[t], step_message[t + 1]):
+                for node in range(root[m] + 1, end[m]):
+                    c = channel[node]
+                    if eject <= c < engine:
+                        continue
+                    if fill:
+                        load[c] += link_ns[c] if c < eject else service[pair[m] + leaf[node]]
+                        kind = int(c >= engine)
+                        if load[c] > work[t, kind]:
+                            work[t, kind], which[t, kind] = load[c], c
+                    else:
+                        load[c] = 0.0
+    return work, which

@@ -82,7 +82,7 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
         n_touched = 0
         for g in range(step_group[t], step_group[t + 1]):
             u = first_inject + group_source[g]
-            amount = work = now = free = 0.0
+            amount = work = now = free = total = square = 0.0
             for m in range(group_ptr[g], group_ptr[g + 1]):
                 now += gap[m]
                 s = 0.0
@@ -91,7 +91,10 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
                 # Messages of one source leave its injection buffer one by one: exact for a trace.
                 for child in range(first_child[root[m]], first_child[root[m]] + n_children[root[m]]):
                     waited[channel[child]] += max(free - now, 0.0)
-                free = max(free, now) + s
+                free = max(free, now)
+                total += free
+                square += free * free
+                free += s
                 amount += 1
                 work += s
                 clump += gap[m] >= s
@@ -111,13 +114,10 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
                         s = service[pair[m] + leaf[node]]
                         moment1[c] += s
                         moment2[c] += s * s
-            first = gap[group_ptr[g]]
             pace[u] = work / amount
-            # Evenly spaced messages: the window in which random ones would have the same variance.
-            span, middle = free - pace[u] - first, (free - pace[u] + first) / 2
-            if amount > 1:
-                span *= math.sqrt((amount + 1) / (amount - 1))
-            opens[u], closes[u], last[u] = middle - span / 2, middle + span / 2, free - pace[u]
+            middle = total / amount
+            half = math.sqrt(3 * max(square / amount - middle * middle, 0.0))
+            opens[u], closes[u], last[u] = middle - half, middle + half, free - pace[u]
             clump += 1
         order = np.argsort(rank[behind[:n_touched]])
         for k in range(n_touched):
@@ -130,23 +130,25 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
                 s2 = s * s
             clumps[c, clump_port[c]] += in_clump[c] ** 2
             in_clump[c] = 0.0
-            mean = square = paid = paid_end = latest = size = 0.0
+            mean = square = paid = paid_end = latest = latest_end = size = 0.0
             for p in range(n_ports):
                 if flow[c, p] > 0:
                     u, share = ports[row[c], p], flow[c, p] / n
                     middle, window = (opens[u] + closes[u]) / 2, closes[u] - opens[u]
                     mean += share * middle
                     square += share * (middle * middle + window * window / 12)
-                    latest = max(latest, last[u])
                     # Messages of one buffer come at its pace: what they would wait for each other they have waited.
                     r = min(1.0, pace[u] / s) if s > 0 else 0.0
                     own, own_end = _wait(flow[c, p], s * r, s2 * r * r, clumps[c, p] / flow[c, p], window, table)
                     size += clumps[c, p] / n
                     paid += share * own
                     paid_end += share * own_end
+                    if last[u] >= latest:
+                        latest, latest_end = last[u], own_end
             window = math.sqrt(max(12 * (square - mean * mean), 0.0))
             wait, left = _wait(n, s, s2, size, window, table)
             wait = max(wait - paid, 0.0)
+            more = max(left - latest_end, 0.0)
             left = max(left - paid_end, (n - 1) * s - window, 0.0)
             waited[c] += n * wait
             served[c] += n
@@ -154,7 +156,7 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
             delay = s if c >= first_engine else unit[c]
             opens[c] = mean - window / 2 + delay
             closes[c] = max(mean + window / 2 + left, mean - window / 2 + (n - 1) * s) + delay
-            last[c] = max(latest + left, mean - window / 2 + (n - 1) * s) + delay
+            last[c] = max(latest + more, mean - window / 2 + (n - 1) * s) + delay
             pace[c] = s
             if c >= first_engine:
                 length[t] = max(length[t], last[c])

@@ -44,14 +44,15 @@ def place_by_hand(
     rates = zeros if rates is None else rates
     populations = [Population("in", inputs, "input", rates=rates[:inputs])] if inputs else []
     populations.append(Population("a", n, "lif", rates=rates[inputs:]))
-    matrix = np.zeros((inputs + n, n), bool)
-    for pre, post in synapses:
-        matrix[pre, post - inputs] = True
-    projections = [
-        Projection.from_dense(name, "a", part, np.full(part.shape, float(delay)), part)
-        for name, part in (("in", matrix[:inputs]), ("a", matrix[inputs:]))
-        if part.any()
-    ]
+    pre, post = np.array(sorted({(int(i), int(j)) for i, j in synapses})).reshape(-1, 2).T
+    projections = []
+    for name, first, last in (("in", 0, inputs), ("a", inputs, inputs + n)):
+        own = (first <= pre) & (pre < last)
+        ptr, values = np.searchsorted(pre[own], np.arange(first, last + 1)), np.full(own.sum(), float(delay))
+        if own.any():
+            projections.append(
+                Projection(name, "a", ptr, (post[own] - inputs).astype(np.int32), 1 + 0 * values, values)
+            )
     network = Network(tuple(populations), tuple(projections), 1.0, 100.0)
     flat = Flat.of(network)
     cores = np.concatenate([np.full(inputs, -1), core]).astype(np.int64)
