@@ -20,7 +20,8 @@ class NocRun:
         messages: ``Messages``.
         pair: destination (row of ``NocModel.pair_core``) of every delivery ``[D]``.
         message: message of every delivery ``[D]``.
-        ready_ns: production of every message, from the start of its step ``[M]``.
+        ready_ns: production of every message, later than ``messages.due_ns`` where its core is held up, from the
+            start of its step ``[M]``.
         arrived_ns: last flit of every delivery in its core, from the start of the step ``[D]``.
         done_ns: its synapses served ``[D]``.
         waited_ns, served, busy_ns: of every channel ``[C]``; at injection buffers, messages held up and not yet in.
@@ -48,13 +49,13 @@ class NocRun:
 
     @property
     def network_ns(self):
-        """From production to arrival in the core, every delivery ``[D]``."""
-        return self.arrived_ns - self.ready_ns[self.message]
+        """From the time that its message is due to arrival in the core, every delivery ``[D]``."""
+        return self.arrived_ns - self.messages.due_ns[self.message]
 
     @property
     def latency_ns(self):
-        """From production until the synapses are served, every delivery ``[D]``."""
-        return self.done_ns - self.ready_ns[self.message]
+        """From the time that its message is due until the synapses are served, every delivery ``[D]``."""
+        return self.done_ns - self.messages.due_ns[self.message]
 
 
 def run_trace(model, trace):

@@ -31,8 +31,8 @@ class NocResult:
         model: ``NocModel``.
         step_ns: lengths of all steps of all traces ``[n_traces, T]``.
         floor_ns: the part of each that cores need to update neurons and produce messages ``[n_traces, T]``.
-        network_ns, latency_ns: of every delivery, from production to arrival and until its synapses are served; with
-            ``queue`` their mean for each trace.
+        network_ns, latency_ns: of every delivery, from when its message is due (were its core not held up) to
+            arrival and until its synapses are served; with ``queue`` their mean for each trace.
         deliveries: number of deliveries of each trace ``[n_traces]``.
         waited_ns, served, busy_ns: of every channel, over all traces ``[C]``; ``busy_ns`` None with ``queue``.
         occupancy: most messages behind every channel ``[C]``, or None.
@@ -41,6 +41,7 @@ class NocResult:
         static_nj: the static part.
         headroom: ``(factor, channel)`` of the link and of the synaptic unit that saturate first.
         headroom_of: what the work of a step is compared with.
+        realtime: ``(factor, channel)`` of the first of them where a step lasts as long as one of the network's.
         sources: where the figures are from.
     """
 
@@ -60,6 +61,7 @@ class NocResult:
     static_nj: np.ndarray
     headroom: tuple
     headroom_of: str
+    realtime: tuple
     sources: dict
 
     @property
@@ -117,6 +119,7 @@ class NocResult:
         for kind, found in zip(("link", "core"), self.headroom, strict=True):
             out[f"headroom_{kind}_factor"], out[f"headroom_{kind}"] = self._room(found)
         out["headroom_of"] = self.headroom_of
+        out["headroom_realtime_factor"], out["headroom_realtime_bottleneck"] = self._room(self.realtime)
         out |= {f"noc_{name}": value for name, value in model.settings.as_dict().items()}
         out |= {"noc_hop_ew_ns": float(model.hop_ew_ns), "noc_hop_ns_ns": float(model.hop_ns_ns)}
         return out | {"noc_assumptions": ASSUMPTIONS, **self.sources}
@@ -154,7 +157,8 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
         min over steps of  budget / work of the busiest,
 
     with the budget ``step_ns`` less the barrier, or, without it, the time in which the slowest core updates its neurons
-    and produces its messages.  Below 1 the network or the receiving cores set the length of that step.
+    and produces its messages.  Below 1 the network or the receiving cores set the length of that step.  The same in
+    real time has the network's own step (``dt`` ms) as budget.
 
     Args:
         chip: ``Chip``.
@@ -179,12 +183,13 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
     barrier = barrier_ns(chip.target, len(np.unique(model.core_tile)))
     if step_ns is not None and not barrier < step_ns < np.inf:
         raise ConfigError(f"step_ns must be finite and longer than the barrier of {barrier:g} ns, got {step_ns!r}")
-    runs, rooms, counts = [], [], []
+    runs, rooms, counts, realtime = [], [], [], []
     for trace in traces:
         messages = model.messages(trace)
         run = run_messages(model, messages) if timing == "noc" else estimate_trace(model, messages)
         runs.append((run, messages))
         rooms.append(_headroom(model, messages, None if step_ns is None else step_ns - barrier))
+        realtime += _headroom(model, messages, 1e6 * chip.flat.network.dt - barrier)
         counts.append(_counts(model, trace, messages, run.served))
     step = np.stack([run.step_ns for run, _ in runs])
     counts = {name: np.array([c[name] for c in counts], float) for name in counts[0]}
@@ -209,6 +214,7 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
         static_nj=static,
         headroom=tuple(min((r[k] for r in rooms), key=lambda found: found[0]) for k in range(2)),
         headroom_of="generation of the slowest core" if step_ns is None else f"step of {step_ns:g} ns less the barrier",
+        realtime=min(realtime, key=lambda found: found[0]),
         sources={name: simple[name] for name in ("energy_source", "time_source", "activity_source")}
         | {"noc_hop_source": model.hop_source},
     )

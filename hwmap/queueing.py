@@ -47,7 +47,7 @@ class Queues:
         step_ns: length of every step, barrier included ``[T]``.
         waited_ns: time that messages wait for every channel, summed over messages ``[C]``.
         served: messages over every channel ``[C]``.
-        network_ns: mean time from production to arrival in the core.
+        network_ns: mean time from when a message is due to arrival in the core.
         latency_ns: mean time until the synapses are served.
     """
 

@@ -31,9 +31,7 @@ Target = Annotated[str, typer.Option(help="loihi2, mesh, or a TOML file of your 
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
-Timing = Annotated[
-    str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")
-]
+Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
 Samples = Annotated[int, typer.Option("--samples", help="Traces for --timing queue or noc.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]

@@ -76,7 +76,9 @@ def test_backpressure_with_buffers_of_one():
     # the core has room at 110: port 110-112, synapses 112-212.  3rd: 16-20, second link 112-116, port 212-214.
     assert run.arrived_ns.tolist() == [10, 112, 214]
     assert run.done_ns.tolist() == [110, 212, 314]
-    # The core could produce the 3rd message at 4, when the 2nd had entered, and was held up until 12.
+    # The core could produce the 3rd message at 4, when the 2nd had entered, and was held up until 12; without the
+    # small buffer all three were due at once.
+    assert run.messages.due_ns.tolist() == [0, 0, 0] and run.network_ns.tolist() == [10, 112, 214]
     assert run.ready_ns.tolist() == [0, 0, 4]
     assert run.waited_ns[-3] == 4 + 8
     assert run.occupancy.max() == 1

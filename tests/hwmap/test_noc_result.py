@@ -61,6 +61,8 @@ def test_headroom_by_hand():
     assert report["headroom_core_factor"] == pytest.approx(100 / (5 * 11)) == report["headroom_factor"]
     assert (report["headroom_link"], report["headroom_bottleneck"]) == ("link (0, 0) east", "core 1 synapses")
     assert report["headroom_of"] == "generation of the slowest core"
+    assert report["headroom_realtime_factor"] == pytest.approx((1e6 - 100) / 55)
+    assert report["headroom_realtime_bottleneck"] == "core 1 synapses"
     report = simulate_noc(chip, [trace], HOPS, step_ns=1100).report()
     assert report["headroom_core_factor"] == pytest.approx(1000 / 55) and "step of 1100 ns" in report["headroom_of"]
     silent = simulate_noc(chip, [spikes(2)], HOPS).report()
