@@ -20,8 +20,8 @@ class NocRun:
         messages: ``Messages``.
         pair: destination (row of ``NocModel.pair_core``) of every delivery ``[D]``.
         message: message of every delivery ``[D]``.
-        ready_ns: production of every message, later than ``messages.due_ns`` where its core is held up, from the
-            start of its step ``[M]``.
+        ready_ns: production of every message, from the start of its step ``[M]``.
+        due_ns: the same, had the other messages of its spike (of its step, at the host) not held it up ``[M]``.
         arrived_ns: last flit of every delivery in its core, from the start of the step ``[D]``.
         done_ns: its synapses served ``[D]``.
         waited_ns, served, busy_ns: of every channel ``[C]``; at injection buffers, messages held up and not yet in.
@@ -34,6 +34,7 @@ class NocRun:
     pair: np.ndarray
     message: np.ndarray
     ready_ns: np.ndarray
+    due_ns: np.ndarray
     arrived_ns: np.ndarray
     done_ns: np.ndarray
     waited_ns: np.ndarray
@@ -50,12 +51,12 @@ class NocRun:
     @property
     def network_ns(self):
         """From the time that its message is due to arrival in the core, every delivery ``[D]``."""
-        return self.arrived_ns - self.messages.due_ns[self.message]
+        return self.arrived_ns - self.due_ns[self.message]
 
     @property
     def latency_ns(self):
         """From the time that its message is due until the synapses are served, every delivery ``[D]``."""
-        return self.done_ns - self.messages.due_ns[self.message]
+        return self.done_ns - self.due_ns[self.message]
 
 
 def run_trace(model, trace):
@@ -109,6 +110,7 @@ def run_messages(model, messages):
         pair=first[message] + np.arange(len(message)) - messages.delivery[message],
         message=message,
         ready_ns=ready,
+        due_ns=_due(model, messages, ready),
         arrived_ns=arrived,
         done_ns=done,
         waited_ns=totals[:, kernel.WAITED],
@@ -117,6 +119,16 @@ def run_messages(model, messages):
         occupancy=state[:, kernel.MOST],
         events=int(events),
     )
+
+
+def _due(model, messages, ready):
+    source, ptr, _, _ = messages.groups
+    neuron = model.entry_neuron[messages.entry]
+    host = np.repeat(source == model.partition.n_cores, np.diff(ptr))
+    new = np.append(True, neuron[1:] != neuron[:-1])[: len(neuron)] & ~host
+    new[ptr[:-1]] = True
+    first, upto = np.flatnonzero(new), np.cumsum(messages.gap)
+    return upto + np.repeat(ready[first] - upto[first], np.diff(np.append(first, len(new))))
 
 
 __all__ = ["NocModel", "NocRun", "run_messages", "run_trace"]

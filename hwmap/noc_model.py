@@ -93,13 +93,6 @@ class Messages:
     active: int
 
     @property
-    def due_ns(self):
-        """When each message is produced by a core that nothing holds up, from the start of its step ``[M]``."""
-        _, ptr, _, _ = self.groups
-        upto = np.cumsum(self.gap)
-        return upto - np.repeat(upto[ptr[:-1]] - self.gap[ptr[:-1]], np.diff(ptr))
-
-    @property
     def step(self):
         """Step of each message ``[M]``."""
         _, ptr, _, step_group = self.groups

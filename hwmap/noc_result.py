@@ -31,7 +31,7 @@ class NocResult:
         model: ``NocModel``.
         step_ns: lengths of all steps of all traces ``[n_traces, T]``.
         floor_ns: the part of each that cores need to update neurons and produce messages ``[n_traces, T]``.
-        network_ns, latency_ns: of every delivery, from when its message is due (were its core not held up) to
+        network_ns, latency_ns: of every delivery, from when its message is due (`NocRun.due_ns`) to
             arrival and until its synapses are served; with ``queue`` their mean for each trace.
         deliveries: number of deliveries of each trace ``[n_traces]``.
         waited_ns, served, busy_ns: of every channel, over all traces ``[C]``; ``busy_ns`` None with ``queue``.

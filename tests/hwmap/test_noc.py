@@ -76,14 +76,26 @@ def test_backpressure_with_buffers_of_one():
     # the core has room at 110: port 110-112, synapses 112-212.  3rd: 16-20, second link 112-116, port 212-214.
     assert run.arrived_ns.tolist() == [10, 112, 214]
     assert run.done_ns.tolist() == [110, 212, 314]
-    # The core could produce the 3rd message at 4, when the 2nd had entered, and was held up until 12; without the
-    # small buffer all three were due at once.
-    assert run.messages.due_ns.tolist() == [0, 0, 0] and run.network_ns.tolist() == [10, 112, 214]
-    assert run.ready_ns.tolist() == [0, 0, 4]
+    # The core comes to its 3rd neuron at 4, when the 2nd message has entered, and is held up until 12.
+    assert run.ready_ns.tolist() == run.due_ns.tolist() == [0, 0, 4]
+    assert run.network_ns.tolist() == [10, 112, 210]
     assert run.waited_ns[-3] == 4 + 8
     assert run.occupancy.max() == 1
     _, deep = simulate(chip, spikes(1, (0, 0), (0, 1), (0, 2)), buffer_depth=3, receive_depth=3)
     assert deep.arrived_ns.tolist() == [10, 14, 18] and deep.done_ns.tolist() == [110, 210, 310]
+
+
+def test_messages_of_one_spike_are_due_at_once():
+    synapses = [(0, 2), (0, 3), (0, 4), (1, 2)]
+    chip = place_by_hand([(0, 0), (1, 0), (2, 0), (3, 0)], synapses, core=[0, 0, 1, 2, 3], multicast=False,
+                         time_axon_out_ns=1)  # fmt: skip
+    _, run = simulate(chip, spikes(1, (0, 0), (0, 1)), buffer_depth=1)
+    # The first link starts when the one before has left the buffer behind it: to the port at 7, to the next link at 15
+    # and at 23.  So messages leave the core at 1-5, 7-11, 15-19 and 23-27, each enters when the one before has left,
+    # and the core goes on with the next, which takes 1 ns.
+    assert run.ready_ns.tolist() == [1, 2, 5 + 1, 11 + 1] and run.due_ns.tolist() == [1, 2, 3, 12]
+    assert run.arrived_ns.tolist() == [5 + 2, 11 + 4 + 2, 19 + 8 + 2, 27 + 2]
+    assert run.network_ns.tolist() == [6, 15, 26, 17]
 
 
 def test_a_multicast_message_forks():
@@ -141,6 +153,8 @@ def test_the_host_sends_through_its_port():
     chip = place_by_hand([(1, 0)], [(0, 2), (1, 2)], inputs=2)
     _, run = simulate(chip, spikes(1, (0, 0), (0, 1)))
     assert run.ready_ns.tolist() == [0, 0] and run.arrived_ns.tolist() == [6, 10]
+    _, run = simulate(chip, spikes(1, (0, 0), (0, 1)), buffer_depth=1)
+    assert run.ready_ns.tolist() == [0, 0] and run.due_ns.tolist() == [0, 0] and run.arrived_ns.tolist() == [6, 12]
     _, run = simulate(chip, spikes(1, (0, 0), (0, 1)), host_gap_ns=7)
     assert run.ready_ns.tolist() == [7, 14] and run.arrived_ns.tolist() == [13, 20]
 
