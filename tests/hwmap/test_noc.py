@@ -13,6 +13,7 @@ from spsnn.hwmap.route import route
 from spsnn.hwmap.trace import Trace
 
 from .noc_nets import place_by_hand, spikes
+from .noc_plain import plain_step
 
 HOPS = {"hop_ew_ns": 4, "hop_ns_ns": 6}
 
@@ -278,3 +279,29 @@ def test_routes_are_those_of_the_mapper():
             channels = model.tree[0][root + 1 : end]
             np.add.at(found, channels[channels < model.eject], 1)
         assert np.array_equal(found, loads)
+
+
+@settings(max_examples=60, deadline=None)
+@given(traffic())
+def test_the_plain_simulation_agrees(case):
+    chip, trace, how, _ = case
+    model, run = simulate(chip, trace, **how)
+    steps = run.messages.step[run.message]
+    barrier = barrier_ns(model.target, len(np.unique(model.core_tile)))
+    waits = np.zeros(model.inject)
+    for t in range(trace.n_steps):
+        spiking = set(trace.neuron[trace.step == t].tolist())
+        active = set()
+        for neuron, delay, post in zip(chip.flat.pre, model.delays, chip.flat.post, strict=True):
+            if (t - max(delay, 1), neuron) in set(zip(trace.step.tolist(), trace.neuron.tolist(), strict=True)):
+                active.add(int(post))
+        results, length, flow = plain_step(chip, model.settings, (4, 6), spiking, active)
+        assert run.step_ns[t] - barrier == pytest.approx(length)
+        at = np.flatnonzero(steps == t)
+        keys = zip(model.pair_neuron[run.pair[at]].tolist(), model.pair_core[run.pair[at]].tolist(), strict=True)
+        found = {key: (run.arrived_ns[k], run.done_ns[k]) for key, k in zip(keys, at, strict=True)}
+        assert found.keys() == results.keys()
+        for key, times in results.items():
+            assert found[key] == pytest.approx(times)
+        waits += [wait for wait, _ in flow.values()]
+    assert run.waited_ns[: model.inject] == pytest.approx(waits)
