@@ -78,6 +78,10 @@ class Chip:
         core = self.core_of(population)
         return np.where((core < 0)[:, None], np.array(self.target.port), self.routing.core_tile[core])
 
+    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
+        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
+        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
+
     def report(self):
         """All figures of the mapping in one flat dict that JSON can hold; units are in the key names."""
         network, target, use = self.network, self.target, self.partition.use
@@ -127,10 +131,6 @@ class Chip:
     def layout(self):
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
-
-    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
-        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
-        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
 
     def export(self, path):
         """Write the layout; the suffix chooses the format.
