@@ -46,7 +46,8 @@ def place(flat, target, partition, *, method="learned", seed=0):
     positions = flat.positions("placement='learned'", "placement='random' or 'row_major'")
     core = partition.core[flat.on_chip]
     held = np.bincount(core, minlength=partition.n_cores)
-    means = np.stack([np.bincount(core, x, partition.n_cores) / held for x in positions.T], 1)
+    means = np.stack([np.bincount(core, x, partition.n_cores) / np.maximum(held, 1) for x in positions.T], 1)
+    means = means if partition.home is None else means[partition.home]
     return _learned(means, slots, target, traffic(flat, partition))
 
 
@@ -60,7 +61,7 @@ def block_of_slots(target, n_cores):
             x, y = np.meshgrid(np.arange(x0, x0 + width), np.arange(y0, y0 + height))
             tiles = (y * target.mesh_width + x).ravel()
             slots = (tiles[:, None] * target.cores_per_tile + np.arange(target.cores_per_tile)).ravel()
-            slots = slots[slots < target.n_cores]
+            slots = slots[target.has_core(slots)]
             size = (max(width, height), width * height, height)
             if len(slots) >= n_cores and (best is None or size < best[0]):
                 best = size, slots
