@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from spsnn.errors import ConfigError
+from spsnn.hwmap.events import Wiring
 from spsnn.kernels.cpu.noc_messages import mark_active, produce, xy_trees
 
 DIRECTIONS = ("east", "west", "north", "south")
-HOP_NS = (4.1, 6.5)  # Davies 2018, Loihi 1: east-west, north-south
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,7 @@ class NocSettings:
         """
         given = (self.hop_ew_ns, self.hop_ns_ns)
         names = ("time_hop_ew_ns", "time_hop_ns_ns")
-        times = [
-            getattr(target, name, default) if value is None else value
-            for name, default, value in zip(names, HOP_NS, given, strict=True)
-        ]
+        times = [getattr(target, n) if value is None else value for n, value in zip(names, given, strict=True)]
         if not all(times):
             raise ConfigError(
                 f"target {target.name} gives no time of a hop, got {times[0]} and {times[1]} ns: set its "
@@ -61,9 +58,8 @@ class NocSettings:
             )
         if None not in given:
             return *times, "user"
-        entries = [target.provenance.get(name) for name, value in zip(names, given, strict=True) if value is None]
-        sources = {f"{e.kind}: {e.source}" if e else "inherited: Davies 2018, Loihi 1" for e in entries}
-        return *times, "; ".join(sorted(sources | ({"user"} if len(entries) == 1 else set())))
+        own = {target.source_of(n) if value is None else "user" for n, value in zip(names, given, strict=True)}
+        return *times, "; ".join(sorted(own))
 
     def as_dict(self):
         """Settings for a report."""
@@ -81,7 +77,6 @@ class Messages:
         groups: ``source``, ``ptr``, ``tail``, ``step_group``: messages of one source in one step.
         floor: ns that each step lasts at least: the longest generation ``[T]``.
         n_deliveries: number of deliveries.
-        active: neurons updated with input, summed over steps.
     """
 
     entry: np.ndarray
@@ -90,7 +85,6 @@ class Messages:
     groups: tuple
     floor: np.ndarray
     n_deliveries: int
-    active: int
 
     @property
     def step(self):
@@ -116,6 +110,7 @@ class NocModel:
     def __init__(self, chip, settings=None):
         self.settings = settings or NocSettings()
         self.flat, self.target, self.partition, self.routing = chip.flat, chip.target, chip.partition, chip.routing
+        self.wiring = Wiring.of(self.flat, self.target, self.partition, chip.bits)
         self.delays = np.concatenate([np.zeros(0, np.int64), *chip.integers.delays]).astype(np.int64)
         self.hop_ew_ns, self.hop_ns_ns, self.hop_source = self.settings.hops(self.target)
         self._channels()
@@ -165,33 +160,38 @@ class NocModel:
         """Time of one flit on every link; a link between two chips has its own."""
         target = self.target
         out = np.tile([self.hop_ew_ns] * 2 + [self.hop_ns_ns] * 2, target.mesh_width * target.mesh_height)
-        self.between_chips = np.zeros(len(out), bool)
-        chip_link = getattr(target, "time_chip_link_ns", None)
-        if chip_link is not None:
+        if target.time_chip_link_ns is not None:
             link = np.arange(len(out))
             x, y = link // 4 % target.mesh_width, link // 4 // target.mesh_width
             to = x + np.array([1, -1, 0, 0])[link % 4], y + np.array([0, 0, 1, -1])[link % 4]
-            self.between_chips = target.chip_of_tile(x, y) != target.chip_of_tile(*to)
-            out[self.between_chips] = chip_link
+            out[target.chip_of_tile(x, y) != target.chip_of_tile(*to)] = target.time_chip_link_ns
         return out
 
     def _destinations(self):
         """Kinds of message: who sends them, to which cores, on which tree."""
         flat, target, core = self.flat, self.target, self.partition.core
-        n_cores = self.partition.n_cores
-        key, self.synapses = np.unique(flat.pre * n_cores + core[flat.post], return_counts=True)
-        self.pair_neuron, self.pair_core = key // n_cores, key % n_cores
-        self.service = target.time_axon_in_ns + self.synapses * target.time_synaptic_op_ns
+        n_cores, wiring = self.partition.n_cores, self.wiring
+        key, at = np.unique(flat.pre * n_cores + wiring.synapse_core, return_inverse=True)
+        dense, sparse = target.time_synaptic_op_ns, target.time_synaptic_op_sparse_ns
+        synapse_ns = np.where(wiring.sparse, dense if sparse is None else sparse, dense)
+        # Partial sums are numbered after the neurons; each goes from its helper core to the neuron's.
+        _, self.helper, summed = wiring.sums
+        sums = flat.n + np.arange(len(summed))
+        self.pair_neuron = np.concatenate([key // n_cores, sums])
+        self.pair_core = np.concatenate([key % n_cores, core[summed]])
+        served = target.time_axon_in_ns + np.bincount(at, synapse_ns, minlength=len(key))
+        self.service = np.append(served, np.full(len(sums), target.time_merge_ns or 0.0))
         tile = np.where(flat.is_input, self.port_tile, self.core_tile[core])
+        tile = np.concatenate([tile, self.core_tile[self.helper]])
         if target.multicast:
-            per_neuron = np.bincount(self.pair_neuron, minlength=flat.n)
+            per_neuron = np.bincount(self.pair_neuron, minlength=len(tile))
             self.entry_ptr = np.concatenate([[0], np.cumsum(per_neuron > 0)])
             self.entry_neuron = np.flatnonzero(per_neuron)
             self.entry_pairs = per_neuron[self.entry_neuron]
         else:
-            self.entry_ptr = np.searchsorted(self.pair_neuron, np.arange(flat.n + 1))
+            self.entry_ptr = np.searchsorted(self.pair_neuron, np.arange(len(tile) + 1))
             self.entry_neuron = self.pair_neuron
-            self.entry_pairs = np.ones(len(key), np.int64)
+            self.entry_pairs = np.ones(len(self.pair_neuron), np.int64)
         self.entry_first = np.concatenate([[0], np.cumsum(self.entry_pairs)])[:-1].astype(np.int64)
         # Neurons of one tile that reach the same cores share a tree.
         which, groups = np.empty(len(self.entry_first), np.int64), {}
@@ -220,13 +220,14 @@ class NocModel:
             below[at] = parent[below[at]]
         self.entry_root = root[which]
         self.entry_end = np.append(root, len(tree[0]))[which + 1]
-        at = np.repeat(ptr[which] - self.entry_first, self.entry_pairs) + np.arange(len(key))
+        at = np.repeat(ptr[which] - self.entry_first, self.entry_pairs) + np.arange(len(self.pair_core))
         # The first flit takes every channel's time, those after it follow at the pace of the slowest.
         self.travel = way[at] + (self.settings.flits - 1) * worst[at]
-        units = np.flatnonzero(flat.is_input)
-        self.core_neurons = np.concatenate([flat.on_chip[np.argsort(core[flat.on_chip], kind="stable")], units])
-        held = np.bincount(core[flat.on_chip], minlength=n_cores)
-        self.core_ptr = np.concatenate([[0], np.cumsum(held), [flat.n]]).astype(np.int64)
+        held = np.concatenate([self.helper, core[flat.on_chip]])
+        order = np.argsort(held, kind="stable")
+        own = np.concatenate([sums, flat.on_chip])[order]
+        self.core_neurons = np.concatenate([own, np.flatnonzero(flat.is_input)])
+        self.core_ptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=n_cores)), [len(tile)]])
 
     def messages(self, trace):
         """Messages that a trace makes the cores send.
@@ -238,18 +239,22 @@ class NocModel:
             Messages.
         """
         flat, target = self.flat, self.target
-        active = np.zeros((trace.n_steps, flat.n), np.uint8)
-        order = np.argsort(flat.pre, kind="stable")
-        indptr = np.searchsorted(flat.pre[order], np.arange(flat.n + 1))
-        mark_active(trace.step, trace.neuron, indptr, flat.post[order], self.delays[order], active)
+        active = np.zeros((trace.n_steps, flat.n + len(self.helper)), np.uint8)
+        pair = self.wiring.sums[0]
+        away = np.flatnonzero(pair >= 0)
+        pre, post = np.append(flat.pre, flat.pre[away]), np.append(flat.post, flat.n + pair[away])
+        order = np.argsort(pre, kind="stable")
+        indptr = np.searchsorted(pre[order], np.arange(flat.n + 1))
+        delays = np.append(self.delays, self.delays[away])
+        mark_active(trace.step, trace.neuron, indptr, post[order], delays[order], active)
         step_ptr = np.searchsorted(trace.step, np.arange(trace.n_steps + 1))
         times = np.array([getattr(target, f"time_{name}_ns") for name in
                           ("neuron_active", "neuron_inactive", "spike_out", "axon_out")])  # fmt: skip
         entry, gap, delivery, *groups, floor, n = produce(
-            step_ptr, trace.neuron, active, self.core_ptr, self.core_neurons, self.entry_ptr, self.entry_pairs, times,
-            self.settings.host_gap_ns,
+            step_ptr, trace.neuron, active, flat.n, self.core_ptr, self.core_neurons, self.entry_ptr, self.entry_pairs,
+            times, self.settings.host_gap_ns,
         )  # fmt: skip
-        return Messages(entry, gap, delivery, tuple(groups), floor, n, int(active.sum()))
+        return Messages(entry, gap, delivery, tuple(groups), floor, n)
 
     def name(self, channel):
         """Channel in words, e.g. ``link (0, 0) east`` or ``core 3 synapses``."""

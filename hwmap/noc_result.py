@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import ConfigError, DataError
-from spsnn.hwmap.cost import barrier_ns
+from spsnn.hwmap.cost import barrier_ns, cost_of_trace
 from spsnn.hwmap.noc import run_messages
 from spsnn.hwmap.noc_model import NocModel, NocSettings
 from spsnn.hwmap.queueing import estimate_trace
@@ -17,7 +17,7 @@ TIMINGS = ("noc", "queue")
 ASSUMPTIONS = (
     "XY routes, virtual cut-through, credits at once, round robin; buffer depths and flits are the user's; cores "
     "update neurons in order and serve synapses beside it; input spikes of a step wait at the host's port when it "
-    "begins; a barrier ends each step; static power of the whole chip"
+    "begins; a barrier ends each step; static power of every chip in use"
 )
 PERCENTILES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 
@@ -36,7 +36,7 @@ class NocResult:
         deliveries: number of deliveries of each trace ``[n_traces]``.
         waited_ns, served, busy_ns: of every channel, over all traces ``[C]``; ``busy_ns`` None with ``queue``.
         occupancy: most messages behind every channel ``[C]``, or None.
-        counts: events of each trace, ``{name: [n_traces]}`` with the names of ``cost``.
+        counts: events of each trace, ``{count_*: [n_traces]}`` of `cost_of_trace`.
         energy_nj: of each trace ``[n_traces]``, dynamic and static.
         static_nj: the static part.
         headroom: ``(factor, channel)`` of the link and of the synaptic unit that saturate first.
@@ -95,7 +95,7 @@ class NocResult:
             out[f"{name}_mean"] = float(np.average(values, weights=weights)) if total else 0.0
             if self.timing == "noc":
                 out |= _spread(name, values)
-        out |= {f"count_{name}": float(values.mean()) for name, values in self.counts.items()}
+        out |= {name: float(values.mean()) for name, values in self.counts.items()}
         worst = int(np.argmax(self.waited_ns[links]))
         hops = self.served[links].sum()
         out |= {
@@ -183,19 +183,19 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
     barrier = barrier_ns(chip.target, len(np.unique(model.core_tile)))
     if step_ns is not None and not barrier < step_ns < np.inf:
         raise ConfigError(f"step_ns must be finite and longer than the barrier of {barrier:g} ns, got {step_ns!r}")
-    runs, rooms, counts, realtime = [], [], [], []
+    runs, rooms, costs, realtime = [], [], [], []
     for trace in traces:
         messages = model.messages(trace)
         run = run_messages(model, messages) if timing == "noc" else estimate_trace(model, messages)
         runs.append((run, messages))
         rooms.append(_headroom(model, messages, None if step_ns is None else step_ns - barrier))
         realtime += _headroom(model, messages, 1e6 * chip.flat.network.dt - barrier)
-        counts.append(_counts(model, trace, messages, run.served))
+        costs.append(cost_of_trace(chip, trace))
     step = np.stack([run.step_ns for run, _ in runs])
-    counts = {name: np.array([c[name] for c in counts], float) for name in counts[0]}
-    dynamic = sum(n * _energy_pj(model, name) * 1e-3 for name, n in counts.items())
-    simple = chip.cost
-    static = simple["energy_static_nj"] / simple["latency_us_per_inference"] * step.sum(1) * 1e-3
+    counts = {n: np.array([c[n] for c in costs]) for n in costs[0] if n.startswith("count_")}
+    dynamic = np.array([c["energy_dynamic_nj_per_inference"] for c in costs])
+    static_mw = np.array([c["energy_static_nj"] / c["latency_us_per_inference"] for c in costs])
+    static = static_mw * step.sum(1) * 1e-3
     join = np.concatenate if timing == "noc" else np.array
     return NocResult(
         timing=timing,
@@ -215,7 +215,8 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
         headroom=tuple(min((r[k] for r in rooms), key=lambda found: found[0]) for k in range(2)),
         headroom_of="generation of the slowest core" if step_ns is None else f"step of {step_ns:g} ns less the barrier",
         realtime=min(realtime, key=lambda found: found[0]),
-        sources={name: simple[name] for name in ("energy_source", "time_source", "activity_source")}
+        sources={n: costs[0][n] for n in costs[0] if n.startswith("energy_") and n.endswith("_source")}
+        | {"time_source": costs[0]["time_source"], "activity_source": chip.cost["activity_source"]}
         | {"noc_hop_source": model.hop_source},
     )
 
@@ -241,27 +242,3 @@ def _headroom(model, messages, budget):
         t = int(np.argmin(factor))
         found.append((float(factor[t]), int(which[t, kind]) if np.isfinite(factor[t]) else -1))
     return found
-
-
-def _counts(model, trace, messages, served):
-    flat = model.flat
-    pairs = model.entry_first[messages.entry]
-    upto = np.concatenate([[0], np.cumsum(model.synapses)])
-    links = served[: model.eject].reshape(-1, 4)
-    border = model.between_chips.reshape(-1, 4)
-    return {
-        "synaptic_op": (upto[pairs + model.entry_pairs[messages.entry]] - upto[pairs]).sum(),
-        "neuron_active": messages.active,
-        "neuron_inactive": trace.n_steps * len(flat.on_chip) - messages.active,
-        "spike_out": (~flat.is_input[trace.neuron]).sum(),
-        "axon_out": (~flat.is_input[model.entry_neuron[messages.entry]]).sum(),
-        "axon_in": messages.n_deliveries,
-        "within_tile": messages.n_deliveries,
-        "hop_ew": links[:, :2][~border[:, :2]].sum(),
-        "hop_ns": links[:, 2:][~border[:, 2:]].sum(),
-        "chip_link": links[border].sum(),
-    }
-
-
-def _energy_pj(model, name):
-    return getattr(model.target, f"energy_{name}_pj", None) or 0.0

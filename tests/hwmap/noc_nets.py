@@ -25,7 +25,17 @@ TIMES = {
 
 
 def place_by_hand(
-    tiles, synapses, *, core=None, inputs=0, size=(4, 4), cores_per_tile=1, delay=0, rates=None, **figures
+    tiles,
+    synapses,
+    *,
+    core=None,
+    inputs=0,
+    size=(4, 4),
+    cores_per_tile=1,
+    delay=0,
+    rates=None,
+    synapse_core=None,
+    **figures,
 ):
     """Neurons on cores on tiles.
 
@@ -34,6 +44,7 @@ def place_by_hand(
         synapses: ``(pre, post)`` in the numbering of all neurons, input units first.
         core: core of every neuron that is no input; by default one each.
         inputs: number of input units.
+        synapse_core: core of every synapse ``{(pre, post): core}``; by default that of its postsynaptic neuron.
     """
     core = np.arange(len(tiles)) if core is None else np.asarray(core)
     n = len(core)
@@ -57,8 +68,11 @@ def place_by_hand(
     flat = Flat.of(network)
     cores = np.concatenate([np.full(inputs, -1), core]).astype(np.int64)
     reached = np.zeros((flat.n, len(tiles)), bool)
-    reached[flat.pre, cores[flat.post]] = True
-    partition = Partition(cores, len(tiles), {}, reached, 0)
+    places = (
+        None if synapse_core is None else np.array([synapse_core[k] for k in zip(flat.pre, flat.post, strict=True)])
+    )
+    reached[flat.pre, cores[flat.post] if places is None else places] = True
+    partition = Partition(cores, len(tiles), {}, reached, 0, synapse_core=places)
     used = np.zeros((size[1], size[0]), int)
     slots = []
     for x, y in tiles:
@@ -69,6 +83,8 @@ def place_by_hand(
         target=target,
         partition=partition,
         routing=route(flat, target, partition, slots),
+        slots=np.array(slots),
+        bits=None,
         integers=SimpleNamespace(delays=[np.rint(p.delay).astype(np.int64) for p in projections]),
     )
 

@@ -141,7 +141,6 @@ def test_generation_in_the_order_of_neurons():
     # Step 2: both spikes of step 1 have reached neuron 3, but three idle updates take longest.
     assert run.step_ns.tolist() == [26 + barrier, 42 + barrier, 6 + barrier]
     assert run.step_end_ns.tolist() == [136, 136 + 152, 136 + 152 + 116]
-    assert run.messages.active == 2
 
 
 def test_delays_move_the_active_update():
@@ -305,3 +304,24 @@ def test_the_plain_simulation_agrees(case):
             assert found[key] == pytest.approx(times)
         waits += [wait for wait, _ in flow.values()]
     assert run.waited_ns[: model.inject] == pytest.approx(waits)
+
+
+def test_partial_sums_travel_in_the_step_of_their_arrival():
+    # The synapses of neuron 2 from 0 lie on core 1, a helper two tiles away from its home, core 2.
+    chip = place_by_hand(
+        [(0, 0), (1, 0), (3, 0)], [(0, 2), (1, 2)], synapse_core={(0, 2): 1, (1, 2): 2}, delay=2, time_merge_ns=5,
+        multicast=True,
+    )  # fmt: skip
+    model, run = simulate(chip, spikes(4, (0, 0), (0, 1)))
+    assert model.pair_neuron[run.pair].tolist() == [0, 1, 3] and model.pair_core[run.pair].tolist() == [1, 2, 2]
+    assert run.messages.step[run.message].tolist() == [0, 0, 2]
+    assert run.arrived_ns.tolist() == [4 + 2, 8 + 2, 8 + 2]
+    assert run.done_ns.tolist() == [6 + 11, 10 + 11, 10 + 5]
+    assert run.step_ns.tolist() == [121, 100, 115, 100]
+
+
+def test_links_between_chips_have_their_own_time():
+    chip = place_by_hand([(0, 0), (3, 0)], [(0, 1)], chips=(2, 1), size=(4, 4), time_chip_link_ns=50,
+                         energy_chip_link_pj=1)  # fmt: skip
+    _, run = simulate(chip, spikes(1, (0, 0)))
+    assert run.arrived_ns.tolist() == [4 + 50 + 4 + 2]

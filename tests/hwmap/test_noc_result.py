@@ -34,6 +34,10 @@ def test_events_are_those_of_the_cost_model(build, multicast, timing):
     chip = compile(replace(network, populations=populations), target, partition="geometric")
     found = simulate_noc(chip, [Trace.of(chip.flat, trains)], timing=timing).report()
     simple = chip.report()
+    result = simulate_noc(chip, [Trace.of(chip.flat, trains)], timing=timing)
+    links = result.served[: result.model.eject].reshape(-1, 4)
+    assert links[:, :2].sum() == simple["count_hop_ew"] and links[:, 2:].sum() == simple["count_hop_ns"]
+    assert result.deliveries.sum() == simple["count_axon_in"]
     same = [n for n in simple if n.startswith("count_") and not n.startswith("count_neuron")]
     assert len(same) == 7 and {n: found[n] for n in same} == {n: pytest.approx(simple[n]) for n in same}
     # `simple` has every event at a neuron in a step of its own; the trace knows.
