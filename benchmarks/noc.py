@@ -57,7 +57,7 @@ def random_trace(chip, rate, steps, seed=1):
 
 
 def speed(repeats):
-    """Link crossings and events per second of one core, against the plain simulation of the tests."""
+    """Link crossings and events per second on one core of this machine."""
     rows = []
     for pattern, side, fan_out, multicast in (
         ("uniform", 8, 1, False), ("uniform", 8, 8, False), ("uniform", 8, 8, True), ("hotspot", 8, 1, False),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 
-from spsnn.errors import ConfigError
+from spsnn.errors import ConfigError, DataError
 from spsnn.hwmap.events import Wiring
 from spsnn.kernels.cpu.noc_messages import mark_active, produce, xy_trees
 
@@ -193,13 +194,22 @@ class NocModel:
             self.entry_neuron = self.pair_neuron
             self.entry_pairs = np.ones(len(self.pair_neuron), np.int64)
         self.entry_first = np.concatenate([[0], np.cumsum(self.entry_pairs)])[:-1].astype(np.int64)
+        self._trees(tile)
+        held = np.concatenate([self.helper, core[flat.on_chip]])
+        order = np.argsort(held, kind="stable")
+        own = np.concatenate([sums, flat.on_chip])[order]
+        self.core_neurons = np.concatenate([own, np.flatnonzero(flat.is_input)])
+        self.core_ptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=n_cores)), [len(tile)]])
+
+    def _trees(self, tile):
+        """Routes of every kind of message; ``tile`` is where each sender sits."""
         # Neurons of one tile that reach the same cores share a tree.
         which, groups = np.empty(len(self.entry_first), np.int64), {}
         for e, (neuron, first, n) in enumerate(
             zip(self.entry_neuron.tolist(), self.entry_first.tolist(), self.entry_pairs.tolist(), strict=True)
         ):
             which[e] = groups.setdefault((tile[neuron], self.pair_core[first : first + n].tobytes()), len(groups))
-        source = np.array([t for t, _ in groups], np.int64)
+        source, target = np.array([t for t, _ in groups], np.int64), self.target
         cores = [np.frombuffer(c, np.int64) for _, c in groups]
         ptr = np.concatenate([[0], np.cumsum([len(c) for c in cores])]).astype(np.int64)
         root, *tree, way, worst = xy_trees(
@@ -207,7 +217,7 @@ class NocModel:
             self.engine, self.net[0],
         )  # fmt: skip
         channel, first_child, n_children, leaf = tree
-        # Parents come before their children, and a node's children together in the order of their parents.
+        # Children of a node have consecutive numbers.
         inner = np.flatnonzero(n_children)
         parent, self.reach = np.full(len(channel), -1), (leaf >= 0).astype(np.int64)
         children = np.repeat(first_child[inner] - np.cumsum(n_children[inner]) + n_children[inner], n_children[inner])
@@ -223,11 +233,16 @@ class NocModel:
         at = np.repeat(ptr[which] - self.entry_first, self.entry_pairs) + np.arange(len(self.pair_core))
         # The first flit takes every channel's time, those after it follow at the pace of the slowest.
         self.travel = way[at] + (self.settings.flits - 1) * worst[at]
-        held = np.concatenate([self.helper, core[flat.on_chip]])
-        order = np.argsort(held, kind="stable")
-        own = np.concatenate([sums, flat.on_chip])[order]
-        self.core_neurons = np.concatenate([own, np.flatnonzero(flat.is_input)])
-        self.core_ptr = np.concatenate([[0], np.cumsum(np.bincount(held, minlength=n_cores)), [len(tile)]])
+
+    @cached_property
+    def _reached(self):
+        """What a spike of each neuron makes active: ``indptr``, ``post`` (partial sums after neurons) and delays."""
+        flat, pair = self.flat, self.wiring.sums[0]
+        away = np.flatnonzero(pair >= 0)
+        pre, post = np.append(flat.pre, flat.pre[away]), np.append(flat.post, flat.n + pair[away])
+        order = np.argsort(pre, kind="stable")
+        delays = np.append(self.delays, self.delays[away])[order]
+        return np.searchsorted(pre[order], np.arange(flat.n + 1)), post[order], delays
 
     def messages(self, trace):
         """Messages that a trace makes the cores send.
@@ -237,16 +252,16 @@ class NocModel:
 
         Returns:
             Messages.
+
+        Raises:
+            DataError: the trace names a neuron that does not exist.
         """
         flat, target = self.flat, self.target
+        if len(trace.neuron) and not 0 <= trace.neuron.min() <= trace.neuron.max() < flat.n:
+            wrong = trace.neuron.min() if trace.neuron.min() < 0 else trace.neuron.max()
+            raise DataError(f"trace names neuron {wrong}, the network has neurons 0 to {flat.n - 1}")
         active = np.zeros((trace.n_steps, flat.n + len(self.helper)), np.uint8)
-        pair = self.wiring.sums[0]
-        away = np.flatnonzero(pair >= 0)
-        pre, post = np.append(flat.pre, flat.pre[away]), np.append(flat.post, flat.n + pair[away])
-        order = np.argsort(pre, kind="stable")
-        indptr = np.searchsorted(pre[order], np.arange(flat.n + 1))
-        delays = np.append(self.delays, self.delays[away])
-        mark_active(trace.step, trace.neuron, indptr, post[order], delays[order], active)
+        mark_active(trace.step, trace.neuron, *self._reached, active)
         step_ptr = np.searchsorted(trace.step, np.arange(trace.n_steps + 1))
         times = np.array([getattr(target, f"time_{name}_ns") for name in
                           ("neuron_active", "neuron_inactive", "spike_out", "axon_out")])  # fmt: skip

@@ -134,6 +134,7 @@ def _network():
         (ConfigError, "unknown timing 'flits'; known: noc, queue", [spikes(2)], {"timing": "flits"}),
         (DataError, "at least one and of one length, got lengths \\[\\]", [], {}),
         (DataError, "got lengths \\[2, 3\\]", [spikes(2), spikes(3)], {}),
+        (DataError, "names neuron 1, the network has neurons 0 to 0", [spikes(2, (0, 1))], {}),
         (ConfigError, "longer than the barrier of 100 ns, got 99", [spikes(2)], {"step_ns": 99}),
     ],
 )
