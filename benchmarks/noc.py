@@ -22,7 +22,7 @@ from spsnn.hwmap import NocSettings, Trace, available_targets, compile, load_tar
 from spsnn.hwmap.noc import NocModel, run_messages
 from spsnn.hwmap.queueing import estimate_trace
 
-LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.2, 2.0)
 DEEP = NocSettings(buffer_depth=512, receive_depth=4096)
 
 
@@ -100,7 +100,9 @@ def textbook(model, messages, served, kind):
         wait = np.maximum(n * s - window, 0) / 2
     else:
         rho = n * s / window
-        wait = np.where(rho < 1, rho * s / (2 * np.maximum(1 - rho, 1e-9)), np.inf)
+        if (rho >= 1).any():
+            return "none"
+        wait = rho * s / (2 * (1 - rho))
     return float((n * np.where(n > 0, wait, 0)).sum() / n.sum())
 
 
@@ -264,9 +266,9 @@ Discrete-event simulation (`kernels/cpu/noc.py`) and queueing model (`hwmap/queu
 Traffic is synthetic, 8 x 8, 16 x 16 or 32 x 32 cores, each neuron with `fan-out` targets on random cores; `hotspot`
 sends a fifth to one core. Load 1 is where the busiest link works as long as the cores update their neurons. Errors are
 those of the queueing model against the simulation with deep buffers, same messages; M/D/1 and fluid are textbook
-values from the same loads. Mapped networks run spike traces of the quantised network on test samples; hops take the
-time of the target or, where it gives none, Loihi 1's; buffers hold 4 messages, a message is one flit, all input spikes
-of a step wait at the port when it begins.
+values from the same loads, M/D/1 only where every link has a load below 1. Mapped networks run spike traces of the quantised network on test samples; buffers
+hold 4 messages, a message is one flit, all input spikes of a step wait at the port when it begins. Targets without a
+time of a hop, without a required figure or without room are left out.
 """
 
 

@@ -83,7 +83,7 @@ class NocResult:
             "step_ns_mean": float(self.step_ns.mean()),
             "step_ns_max": float(self.step_ns.max()),
             "step_barrier_ns": self._barrier,
-            "throughput_inferences_per_s": float(1e6 / us.mean()) if us.mean() > 0 else float("inf"),
+            "throughput_inferences_per_s": float(1e6 / us.mean()) if us.mean() > 0 else None,
             "energy_nj_per_inference": float(self.energy_nj.mean()),
             "energy_static_nj": float(self.static_nj.mean()),
             "energy_dynamic_nj_per_inference": float((self.energy_nj - self.static_nj).mean()),
@@ -194,8 +194,8 @@ def simulate_noc(chip, traces, settings=None, *, timing="noc", step_ns=None):
     step = np.stack([run.step_ns for run, _ in runs])
     counts = {n: np.array([c[n] for c in costs]) for n in costs[0] if n.startswith("count_")}
     dynamic = np.array([c["energy_dynamic_nj_per_inference"] for c in costs])
-    static_mw = np.array([c["energy_static_nj"] / c["latency_us_per_inference"] for c in costs])
-    static = static_mw * step.sum(1) * 1e-3
+    static_mw = [c["energy_static_nj"] / c["latency_us_per_inference"] if c["energy_static_nj"] else 0.0 for c in costs]
+    static = np.array(static_mw) * step.sum(1) * 1e-3
     join = np.concatenate if timing == "noc" else np.array
     return NocResult(
         timing=timing,
