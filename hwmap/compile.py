@@ -247,12 +247,12 @@ class _Mapper:
         else:
             self.partition = assign_cores(self.flat, self.target, self.bits, **how)
         check_decays(self.flat, self.integers.network, self.target, self.partition)
-        self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
+        self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
     def chip(self, placement):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots, self.wiring.mean().sums)
+        routing = route(flat, target, parts, slots, self.sums)
         integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
