@@ -9,7 +9,7 @@ import pytest
 import spsnn
 from spsnn.errors import ConfigError, DataError
 from spsnn.hwmap import NocSettings, Trace, compile, load_target, simulate_noc
-from spsnn.hwmap.cost import cost
+from spsnn.hwmap.cost import cost, cost_of_trace
 
 from .noc_nets import place_by_hand, spikes
 
@@ -38,6 +38,8 @@ def test_events_are_those_of_the_cost_model(build, multicast, timing):
     links = result.served[: result.model.eject].reshape(-1, 4)
     assert links[:, :2].sum() == simple["count_hop_ew"] and links[:, 2:].sum() == simple["count_hop_ns"]
     assert result.deliveries.sum() == simple["count_axon_in"]
+    generation = cost_of_trace(chip, Trace.of(chip.flat, trains))["step_generation_ns"]
+    assert result.floor_ns.mean() == pytest.approx(generation)
     same = [n for n in simple if n.startswith("count_") and not n.startswith("count_neuron")]
     assert len(same) == 7 and {n: found[n] for n in same} == {n: pytest.approx(simple[n]) for n in same}
     # `simple` has every event at a neuron in a step of its own; the trace knows.
@@ -186,3 +188,17 @@ def test_traces_of_another_graph_are_refused():
     chip = compile(spsnn.to_graph(other, events), "mesh")
     with pytest.raises(DataError, match="not that of the model"):
         spsnn.record_trace(model, events, chip.flat)
+
+
+def test_partial_sums_of_split_crossbars_are_delivered(build):
+    target = load_target(
+        "crossbar", energy_synaptic_op_pj=1.0, energy_merge_pj=1.0, crossbar_rows=8, crossbar_columns=4
+    )
+    chip = compile(build(), target)
+    rng = np.random.default_rng(1)
+    trace = Trace.of(chip.flat, {"in": rng.random((20, 6)) < 0.3, "hidden": rng.random((20, 12)) < 0.2})
+    result = chip.simulate([trace])
+    report = result.report()
+    assert report["count_merge"] > 0
+    assert result.deliveries.sum() == report["count_axon_in"] + report["count_merge"]
+    assert report["latency_us_per_inference"] > report["latency_us_without_network"]
