@@ -94,6 +94,30 @@ def test_the_simulation_agrees_with_theory_on_a_shared_link(rho):
     assert queues.network_ns == pytest.approx(run.network_ns.mean(), rel=0.1)
 
 
+@pytest.mark.parametrize("rho", [0.4, 0.8, 1.5])
+def test_the_simulation_agrees_with_theory_on_a_busy_core(rho, cores=40, neurons=500, rate=0.01, steps=40):
+    # All send to one core, whose synaptic unit takes 4 or 8 ns a message, over links of 0.1 ns.
+    n = cores * neurons
+    second = (4**2 + 8**2) / 2 / 6
+    gap = cores * rate * 6 / rho / (1 + 0.7 * rate)
+    synapses = [(i, n) for i in range(n)] + [(i, n + 1) for i in range(0, n, 2)]
+    chip = place_by_hand(
+        [(0, 0)] * cores + [(1, 0)], synapses, core=np.append(np.repeat(np.arange(cores), neurons), [cores, cores]),
+        size=(2, 1), cores_per_tile=cores, time_neuron_active_ns=gap, time_neuron_inactive_ns=gap,
+        time_spike_out_ns=0.7 * gap, time_synaptic_op_ns=4, time_axon_in_ns=0, time_within_tile_ns=0.1,
+    )  # fmt: skip
+    step, neuron = np.nonzero(np.random.default_rng(0).random((steps, n)) < rate)
+    model = NocModel(chip, NocSettings(hop_ew_ns=0.1, hop_ns_ns=0.1, buffer_depth=1000, receive_depth=1000))
+    run = run_trace(model, Trace(step, neuron, steps))
+    wait = run.waited_ns[model.engine + cores] / len(run.pair)
+    if rho < 0.5:
+        assert wait == pytest.approx(rho * second / (2 * (1 - rho)), rel=0.1)  # M/G/1
+    queues = estimate_trace(model, run.messages)
+    assert queues.waited_ns[model.engine + cores] / len(run.pair) == pytest.approx(wait, rel=0.12)
+    assert queues.latency_ns == pytest.approx(run.latency_ns.mean(), rel=0.12)
+    assert queues.step_ns.mean() == pytest.approx(run.step_ns.mean(), rel=0.02)
+
+
 def test_no_contention_no_wait():
     chip = place_by_hand([(0, 0), (2, 1)], [(0, 1)])
     model = NocModel(chip, NocSettings(**DEEP))
