@@ -28,7 +28,7 @@ def test_list_names_every_target_and_what_must_be_given():
     assert sorted(rows) == available_targets()
     assert rows["loihi2"]["energies"] == "inherited" and rows["loihi2"]["cores"] == 128
     assert rows["crossbar"]["you_must_give"] == "energy_synaptic_op_pj"
-    assert rows["truenorth"]["delays"] == "1 to 15 steps"
+    assert rows["truenorth"]["delay_steps"] == "1 to 15"
     assert "loihi1_silicon" in run("targets")
 
 
