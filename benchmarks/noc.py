@@ -1,6 +1,6 @@
 """Network on the chip: speed of the simulation, the queueing model against it, and mapped networks.
 
-python benchmarks/noc.py [--runs RUN ...]     RUN: folder of 'spsnn train' (default: trains digits and yinyang, minutes)
+python benchmarks/noc.py [--runs RUN ...]     RUN: folder of 'spsnn train' (default: trains digits, minutes)
 """
 
 from __future__ import annotations
@@ -266,8 +266,8 @@ Discrete-event simulation (`kernels/cpu/noc.py`) and queueing model (`hwmap/queu
 Traffic is synthetic, 8 x 8, 16 x 16 or 32 x 32 cores, each neuron with `fan-out` targets on random cores; `hotspot`
 sends a fifth to one core. Load 1 is where the busiest link works as long as the cores update their neurons. Errors are
 those of the queueing model against the simulation with deep buffers, same messages; M/D/1 and fluid are textbook
-values from the same loads, M/D/1 only where every link has a load below 1. Mapped networks run spike traces of the
-quantised network on test samples; buffers hold 4 messages, a message is one flit, all input spikes of a step wait at
+values from the same loads, M/D/1 only where every link has a load below 1. Mapped networks, trained as `spsnn
+train` ships them (one seed), run spike traces of the quantised network on test samples; buffers hold 4 messages, a message is one flit, all input spikes of a step wait at
 the port when it begins. Targets without a time of a hop, without a required figure or without room are left out.
 """
 
@@ -282,7 +282,7 @@ def main():
     tables = {"Speed": speed(arguments.repeats), "Queueing model against simulation": queueing()}
     tables["Activity up to the headroom"] = growth()
     with tempfile.TemporaryDirectory() as folder:
-        runs = {p.name: p for p in arguments.runs} if arguments.runs else train(("digits", "yinyang"), folder)
+        runs = {p.name: p for p in arguments.runs} if arguments.runs else train(("digits",), folder)
         rows, depths = networks(runs, arguments.samples, arguments.cores)
     tables |= {f"Mapped networks, {arguments.samples} samples": rows, "What no target states (loihi2)": depths}
     common.write("noc", "Network on the chip", TEXT, tables)
