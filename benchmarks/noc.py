@@ -253,7 +253,7 @@ def train(names, folder):
     runs = {}
     for name in names:
         config = read_config(name)
-        sets, net = workflow.prepare(config, Path(folder) / name)
+        net, sets = workflow.prepare(config, Path(folder) / name)
         workflow.train(config, Path(folder) / name, net, sets)
         runs[name] = Path(folder) / name
     return runs
@@ -266,9 +266,10 @@ Discrete-event simulation (`kernels/cpu/noc.py`) and queueing model (`hwmap/queu
 Traffic is synthetic, 8 x 8, 16 x 16 or 32 x 32 cores, each neuron with `fan-out` targets on random cores; `hotspot`
 sends a fifth to one core. Load 1 is where the busiest link works as long as the cores update their neurons. Errors are
 those of the queueing model against the simulation with deep buffers, same messages; M/D/1 and fluid are textbook
-values from the same loads, M/D/1 only where every link has a load below 1. Mapped networks, trained as `spsnn
-train` ships them (one seed), run spike traces of the quantised network on test samples; buffers hold 4 messages, a message is one flit, all input spikes of a step wait at
-the port when it begins. Targets without a time of a hop, without a required figure or without room are left out.
+values from the same loads, M/D/1 only where every link has a load below 1. Mapped networks, trained as `spsnn train`
+ships them (one seed), run spike traces of the quantised network on test samples; buffers hold 4 messages, a message is
+one flit, all input spikes of a step wait at the port when it begins. Targets without a time of a hop, without a
+required figure or without room are left out.
 """
 
 
