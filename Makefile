@@ -57,6 +57,8 @@ bench: $(STAMP)
 	$(PY) benchmarks/sparse.py
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
+	$(PY) benchmarks/sanafe_check.py
+	$(PY) benchmarks/noc.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 

@@ -14,6 +14,7 @@ from spsnn.hwmap.crossbar import assign_tiles
 from spsnn.hwmap.events import Wiring
 from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.noc_result import simulate_noc
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
@@ -79,6 +80,10 @@ class Chip:
         """Tile ``(x, y)`` of every neuron of a population ``[size, 2]``; the port for input units."""
         core = self.core_of(population)
         return np.where((core < 0)[:, None], np.array(self.target.port), self.routing.core_tile[core])
+
+    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
+        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
+        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
 
     def report(self):
         """All figures of the mapping in one flat dict that JSON can hold; units are in the key names."""
@@ -163,22 +168,23 @@ def compile(
 
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
-        target: name of a packaged target, path of a TOML file, or ``Target``.
+        target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
         seed: of the partitioner and of random placement.
         partition: ``mtkahypar`` or ``geometric``.
         placement: ``learned``, ``random`` or ``row_major``.
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
-        cores: number of cores to spread over; None takes the smallest number found to fit.
+        cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
+            found to fit.
         scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
         Chip.
 
     Raises:
-        ConfigError: unknown option, or one that needs coordinates the network lacks.
+        ConfigError: unknown option, one that needs coordinates the network lacks, or neurons the target refuses.
         DataError: the network has no measured rates.
-        CapacityError: the network does not fit.
+        CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
     return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
 
@@ -219,7 +225,7 @@ def compare_placements(
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
         ``hypothetical``, ``cores_used``, ``hops_per_inference`` (spike-weighted), ``hops_per_message``,
         ``link_load_max``, ``energy_nj_per_inference``, ``energy_dynamic_nj_per_inference``,
-        ``latency_us_per_inference``, ``energy_source``, ``activity_source``.
+        ``latency_us_per_inference``, ``energy_source``, ``time_source``, ``neuron_label``, ``activity_source``.
     """
     seeds = list(seeds)
     if not seeds:
@@ -247,6 +253,8 @@ _COMPARED = (
     "energy_dynamic_nj_per_inference",
     "latency_us_per_inference",
     "energy_source",
+    "time_source",
+    "neuron_label",
     "activity_source",
 )
 
@@ -278,13 +286,13 @@ class _Mapper:
         else:
             self.partition = assign_cores(self.flat, self.target, self.bits, **how)
         check_decays(self.flat, self.integers.network, self.target, self.partition)
-        self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
+        self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
     def chip(self, placement, slots=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         if slots is None:
             slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots, self.wiring.mean().sums)
+        routing = route(flat, target, parts, slots, self.sums)
         integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
