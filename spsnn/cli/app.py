@@ -171,7 +171,10 @@ def map_(
             _save_picture(figure, out / f"{picture}.png")
     console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
     if stages and not json:
-        console.show_rows("From float to mapped", figures["stages"])
+        shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",
+                 "spike_distance_relative": "spikes moved", "note": "note"}  # fmt: skip
+        rows = [{label: row[key] for key, label in shown.items()} for row in figures["stages"]]
+        console.show_rows("From float to mapped", rows)
 
 
 @app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")
