@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,12 +32,12 @@ from spsnn.models.integer import IntegerModel
 
 TEXT = """
 Networks of `spsnn train digits` and `spsnn train yinyang` (one seed, epochs chosen on validation data), mapped to
-Loihi 2: 8-bit weights, delays in whole steps up to 62. Accuracy is that of the whole test set. "Unlike" counts spikes
-that only one of the two runs has, in all populations, over the samples of the row; potentials are those of the
-read-out, compared bit for bit. No fine-tuning.
+Loihi 2: 8-bit weights, delays in whole steps up to 62. No fine-tuning.
 
-The integers of the chip, run by the integer reference, are what files are compared with after they are read back; Lava
-in floating point is compared with the grid engine of the same quantised network.
+What is read back from a file is compared with the integers of the chip, run by the integer reference; Lava in floating
+point is compared with the grid engine of the same quantised network. "Unlike" counts spikes that only one of the two
+runs has, in all populations, over the samples of the row; potentials are those of the read-out, compared bit for bit.
+Accuracy is that of what was read back over the whole test set; where Lava ran, over the samples of the row.
 """
 
 
@@ -48,7 +49,7 @@ def tables(models, samples):
         chip = spsnn.hwmap.compile(network, "loihi2")
         accuracy.append(accuracy_row(name, model, data, chip))
         with tempfile.TemporaryDirectory() as folder:
-            exports += export_rows(name, model, data, chip, Path(folder), samples, accuracy[-1])
+            exports += export_rows(name, model, data, chip, Path(folder), samples)
     return accuracy, exports
 
 
@@ -71,13 +72,12 @@ def accuracy_row(name, model, data, chip):
     }
 
 
-def export_rows(name, model, data, chip, folder, samples, accuracy):
+def export_rows(name, model, data, chip, folder, samples):
     """One row for each format and reader."""
     wanted = IntegerNetwork.of(chip.integers)
     stand, batch = IntegerModel(model, wanted), data.events[np.arange(min(samples, len(data)))]
     inputs = stand.inputs(batch)
     reference = wanted.run(inputs)
-    of_integers, of_rounded = accuracy["integers [%]"], accuracy["8-bit weights, whole delays [%]"]
     rows = []
 
     def write(file):
@@ -90,7 +90,7 @@ def export_rows(name, model, data, chip, folder, samples, accuracy):
             {
                 "network": name, "format": format, "read by": reader, "samples": n,
                 "spikes": int(sum(x[:n].sum() for x in reference.spikes.values())), "spikes unlike": unlike,
-                "potentials unlike": potentials, "test accuracy [%]": percent,
+                "potentials unlike": potentials, "accuracy [%]": percent,
                 "kB": f"{path.stat().st_size / 1000:.0f}",
             }
         )  # fmt: skip
@@ -110,29 +110,47 @@ def export_rows(name, model, data, chip, folder, samples, accuracy):
 
     for suffix in ("json", "h5"):
         path = write(f"chip.{suffix}")
-        row(f"layout ({suffix})", "spsnn", path, *compare(IntegerNetwork.of(of_layout(read_layout(path)))), of_integers)
+        back = IntegerNetwork.of(of_layout(read_layout(path)))
+        row(f"layout ({suffix})", "spsnn", path, *compare(back), accuracy_of(model, data, back))
     path = write("chip.nir")
     back = IntegerNetwork.of(read_nir(path))
     row("nir", f"spsnn, nir {version('nir')}", path, *compare(back), accuracy_of(model, data, back))
     path = write("chip.net")
-    row("netx", "spsnn", path, *compare(read_netx(path, chip.network.dt, chip.network.n_steps)), of_integers)
+    back = named(read_netx(path, chip.network.dt, chip.network.n_steps), [p.name for p in wanted.populations])
+    row("netx", "spsnn", path, *compare(back), accuracy_of(model, data, back))
     if has("lava-dl"):
-        one = {"input": next(iter(inputs.values()))[0]}
-        unlike, potentials = lava_dl(path, one["input"], reference, wanted, folder)
-        row("netx", f"lava-dl {version('lava-dl')}, on Lava", path, unlike, potentials, of_integers, 1)
+        first = next(iter(inputs.values()))[0]
+        row(
+            "netx",
+            f"lava-dl {version('lava-dl')}, on Lava",
+            path,
+            *lava_dl(path, first, reference, wanted, folder),
+            "-",
+            1,
+        )
     path = write("chip.npz")
-    for engine, percent in (("lava", of_integers), ("lava-float", of_rounded)):
-        if has("lava-nc"):
-            _, unlike, potentials = run_engine(model, chip.integers, batch, engine).unlike
-            kind = "fixed" if engine == "lava" else "floating"
-            text = "-" if potentials is None else potentials
-            row("lava", f"lava-nc {version('lava-nc')}, {kind} point", path, unlike, text, percent)
+    for engine, kind in (("lava", "fixed"), ("lava-float", "floating")) if has("lava-nc") else ():
+        done = run_engine(model, chip.integers, batch, engine)
+        _, unlike, potentials = done.unlike
+        right = 100 * float((done.output.logits.argmax(1).numpy() == batch.labels).mean())
+        row("lava", f"lava-nc {version('lava-nc')}, {kind} point", path, unlike,
+            "-" if potentials is None else potentials, f"{right:.0f} of {len(batch)}")  # fmt: skip
     return rows
 
 
 def accuracy_of(model, data, network):
     """Test accuracy in per cent of an integer network."""
     return f"{100 * spsnn.evaluate(IntegerModel(model, network), data.events)['accuracy']:.2f}"
+
+
+def named(network, names):
+    """The same integer network with other names of its populations, in their order."""
+    new = dict(zip((p.name for p in network.populations), names, strict=True))
+    return replace(
+        network,
+        populations=tuple(replace(p, name=new[p.name]) for p in network.populations),
+        projections=tuple(replace(p, pre=new[p.pre], post=new[p.post]) for p in network.projections),
+    )
 
 
 def has(package):

@@ -37,7 +37,7 @@ def test_rows(table, monkeypatch):
     for r in exports:
         assert r["samples"] == 15 and r["spikes"] > 300 and float(r["kB"]) > 5
         assert r["spikes unlike"] == r["potentials unlike"] == 0
-        assert r["test accuracy [%]"] == row["integers [%]"]
+        assert r["accuracy [%]"] == row["integers [%]"]
 
 
 def test_a_changed_file_is_noticed(table):
