@@ -116,6 +116,7 @@ class Chip:
             "delay_bits_per_neuron": self.bits.per_neuron,
             "delay_bits_per_axon": self.bits.per_axon,
             "weight_bits": target.weight_bits,
+            "weight_scale": self.options["scale"],
         }
         for name, limit in LIMITS.items():
             share = use[name] / getattr(target, limit)
@@ -148,7 +149,15 @@ class Chip:
 
 
 def compile(
-    network, target="loihi2", *, seed=0, partition="mtkahypar", placement="learned", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    *,
+    seed=0,
+    partition="mtkahypar",
+    placement="learned",
+    delay_mode="stored",
+    cores=None,
+    scale="max",
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
 
@@ -161,6 +170,7 @@ def compile(
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
         cores: number of cores to spread over; None takes the smallest number found to fit.
+        scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
         Chip.
@@ -170,7 +180,34 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
+    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
+
+
+def remap(chip, network):
+    """Another network on the cores and places of a chip, e.g. after fine-tuning: quantised, routed and costed anew.
+
+    Args:
+        chip: ``Chip``.
+        network: the same populations and synapses with other weights, delays, coordinates or rates.
+
+    Returns:
+        Chip.
+
+    Raises:
+        ConfigError: other populations or other synapses.
+    """
+    old, options = chip.network, dict(chip.options)
+    if _shape(network) != _shape(old) or not all(
+        np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
+        for a, b in zip(network.projections, old.projections, strict=True)
+    ):
+        raise ConfigError("only a network with the same populations and synapses stays on its places; compile it anew")
+    placement = options.pop("placement")
+    return _Mapper(network, chip.target, cores=None, held=chip.partition, **options).chip(placement, chip.slots)
+
+
+def _shape(network):
+    return [(p.name, p.size) for p in network.populations], [(p.pre, p.post) for p in network.projections]
 
 
 def compare_placements(
@@ -217,7 +254,7 @@ _COMPARED = (
 class _Mapper:
     """The steps before placement, done once."""
 
-    def __init__(self, network, target, seed, partition, delay_mode, cores):
+    def __init__(self, network, target, seed, partition, delay_mode, cores, scale="max", held=None):
         delay_modes.check_delay_mode(delay_mode)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ConfigError(f"seed must be a whole number >= 0, got {seed!r}")
@@ -226,14 +263,16 @@ class _Mapper:
                 f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
             )
         self.network, self.target = network, load_target(target)
-        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale}
         self.neurons = neuron_label(network, self.target)
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
-        self.integers = quantise(network, self.target)
+        self.integers = quantise(network, self.target, scale)
         how = {"method": partition, "cores": cores, "seed": seed}
-        if self.target.family == "crossbar":
+        if held is not None:
+            self.partition = held
+        elif self.target.family == "crossbar":
             delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
             self.partition = assign_tiles(self.flat, self.target, delays, **how)
         else:
@@ -241,9 +280,10 @@ class _Mapper:
         check_decays(self.flat, self.integers.network, self.target, self.partition)
         self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
 
-    def chip(self, placement):
+    def chip(self, placement, slots=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
-        slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
+        if slots is None:
+            slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
         routing = route(flat, target, parts, slots, self.wiring.mean().sums)
         integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from spsnn.errors import ExportError
+from spsnn.graph.files import save_graph
 from spsnn.graph.nir import write_nir
 from spsnn.hwmap.lava import write_lava
 from spsnn.hwmap.layout import write_hdf5, write_json
@@ -13,6 +14,7 @@ from spsnn.hwmap.places import write_csv
 from spsnn.hwmap.sanafe import write_sanafe
 
 FORMATS = {
+    "graph": lambda chip, path: save_graph(chip.network, path),
     "layout-json": lambda chip, path: write_json(chip.layout(), path),
     "layout-hdf5": lambda chip, path: write_hdf5(chip.layout(), path),
     "csv": write_csv,

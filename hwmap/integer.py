@@ -11,8 +11,9 @@ steps** without any shift.  In integers,
     du = round(4096 (1 - B)) - 1      dv = round(4096 (1 - A))      vth = round(threshold / (C weight_unit))
     weight = integer * factor         weight_unit = scale / factor  potential = v C weight_unit / 64
 
-``factor`` is 2 where all integers into a population are within 127, since mixed-sign weights on the chip are even;
-otherwise they must be even already.
+``factor`` is the largest power of two that keeps all integers into a population within 254: 2 where they reach 64 to
+127, more for weights of fewer bits.  It is even, since mixed-sign weights on the chip are; larger integers must be even
+already.
 """
 
 from __future__ import annotations
@@ -220,8 +221,9 @@ def _factor(name, graph, weights):
     """What integers into a population are multiplied with, so that they are even."""
     into = [w for p, w in zip(graph.projections, weights, strict=True) if p.post == name]
     largest = max((int(np.abs(w).max(initial=0)) for w in into), default=0)
-    if 2 * largest <= MAX_WEIGHT:
-        return 2
+    if largest and 2 * largest <= MAX_WEIGHT:
+        # As large as 8 bits allow: decays of currents round towards zero, which small integers feel.
+        return 2 ** int(math.log2(MAX_WEIGHT / largest))
     if largest > MAX_WEIGHT or any((w % 2).any() for w in into):
         raise ExportError(
             f"weights into {name} reach {largest}; Loihi holds integers up to 127, or even ones up to {MAX_WEIGHT}: "

@@ -102,6 +102,7 @@ def from_chip(chip):
         "projections": [
             {"pre": p.pre, "post": p.post}
             | ({} if law is None else {"delay_min_ms": law.d_min, "delay_per_distance_ms": law.alpha})
+            | ({} if law is None or law.longest == np.inf else {"delay_longest_ms": law.longest})
             for p, law in zip(network.projections, laws, strict=True)
         ],
         "coordinate_grid": chip.extra.get("grid"),

@@ -36,6 +36,7 @@ Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
+Scale = Annotated[str, typer.Option(help="How the scale of integer weights is found: max, mse or spikes.")]
 Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
 
 
@@ -120,7 +121,7 @@ def evaluate(
 
 @app.command("map", epilog="Example:  spsnn map runs/digits/model.h5 --target loihi2 --cores 16 --out runs/digits/chip")
 def map_(
-    model: ModelPath,
+    model: Annotated[Path, typer.Argument(help="Model file (.h5), or a graph file (.h5, .json) with measured rates.")],
     target: Target = "loihi2",
     target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
@@ -128,35 +129,43 @@ def map_(
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
     seed: Seed = 0,
+    scale: Scale = "max",
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Accuracy and spike distance from float to mapped, step by step.")
+    ] = False,
     out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ):
     """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
+    from spsnn import hwmap
     from spsnn.cli import pages, workflow
+    from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
         make_folder(out)
-    net, data = _open(model, "test", data_dir)
-    chip, figures = workflow.map_model(
-        net,
-        data,
-        target=read_target(target, target_set),
-        placement=placement,
-        partition=partition,
-        delay_mode=delay_mode,
-        cores=cores,
-        seed=seed,
-    )
+    chosen = read_target(target, target_set)
+    options = {"placement": placement, "partition": partition, "delay_mode": delay_mode, "cores": cores, "seed": seed,
+               "scale": scale}  # fmt: skip
+    if is_graph(model):
+        if stages:
+            raise ConfigError(f"--stages runs a model on its data; {model} is a graph, give the model file")
+        chip = hwmap.compile(load_graph(model), chosen, **options)
+        name, figures = chip.network.name, chip.report()
+    else:
+        net, data = _open(model, "test", data_dir)
+        chip, figures = workflow.map_model(net, data, target=chosen, stages=stages, **options)
+        name = data.name
     if out is not None:
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
+        save_graph(chip.network, out / "graph.h5")
         workflow.write_json(out / "figures.json", figures)
-        for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
-            _save_picture(figure, out / f"{name}.png")
-    console.show(
-        f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json
-    )
+        for picture, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
+            _save_picture(figure, out / f"{picture}.png")
+    console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+    if stages and not json:
+        console.show_rows("From float to mapped", figures["stages"])
 
 
 @app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")

@@ -36,6 +36,16 @@ def show(title, values, as_json=False):
     out.print(table)
 
 
+def show_rows(title, rows):
+    """Print dicts with the same keys as a table with a column for each key."""
+    table = Table(title=title, title_justify="left")
+    for key in rows[0]:
+        table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
+    for row in rows:
+        table.add_row(*("-" if value is None else _text(value) for value in row.values()))
+    out.print(table)
+
+
 def _text(value):
     if isinstance(value, bool):
         return "yes" if value else "no"

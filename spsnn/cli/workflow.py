@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from spsnn import datasets, hwmap, models
+from spsnn import datasets, deploy, hwmap, models
 from spsnn.atomic import replacing
 from spsnn.cli.config import DataConfig, typed
 from spsnn.datasets.base import check_split
@@ -121,6 +121,16 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         on_batch=on_batch,
         provenance=provenance,
     )
+    metrics = summarise(config, model, history, sets)
+    metrics["seconds_total"] = time.perf_counter() - started
+    models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
+    write_json(out / "history.json", history)
+    write_json(out / "metrics.json", metrics)
+    return history, metrics
+
+
+def summarise(config, model, history, sets):
+    """Metrics of a finished training; the test set is read once, if there is one."""
     best = next(e for e in reversed(history) if e["best"])
     metrics = {
         "validation_accuracy": best.get("validation_accuracy"),
@@ -142,11 +152,7 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
             "spikes_per_neuron": score["spikes_per_neuron"],
             "confusion": score["confusion"].tolist(),
         }
-    metrics["seconds_total"] = time.perf_counter() - started
-    models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
-    write_json(out / "history.json", history)
-    write_json(out / "metrics.json", metrics)
-    return history, metrics
+    return metrics
 
 
 def data_of(model, path):
@@ -160,7 +166,7 @@ def data_of(model, path):
     return typed(DataConfig, model.provenance["data"], "data")
 
 
-def map_model(model, data, *, target="loihi2", accuracy=True, **options):
+def map_model(model, data, *, target="loihi2", accuracy=True, stages=False, **options):
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
     Args:
@@ -168,9 +174,10 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
         data: data set (`EventSet`).
         target, options: of `spsnn.hwmap.compile`.
         accuracy: also run the quantised network on ``data``.
+        stages: also run everything from float to mapped, see `spsnn.deploy.staged`.
 
     Returns:
-        ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for.
+        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` and ``stages`` where asked for.
     """
     source = f"{data.name} {data.split}, {len(data)} samples"
     network = models.to_graph(model, data.events, source=source, name=data.name)
@@ -179,6 +186,8 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
     if accuracy:
         figures["float_accuracy"] = evaluate(model, data.events)["accuracy"]
         figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data.events)["accuracy"]
+    if stages:
+        figures["stages"] = deploy.staged(model, data.events, chip=chip)[0]
     return chip, figures
 
 

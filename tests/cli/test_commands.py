@@ -95,7 +95,7 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     assert "inherited" in figures["energy_source"]
     assert abs(figures["mapped_accuracy"] - figures["float_accuracy"]) < 0.05
     names = {p.name for p in out.iterdir()}
-    assert names == {"layout.json", "layout.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
+    assert names == {"layout.json", "layout.h5", "graph.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
 
 
 def test_map_labels_hypothetical_delays(trained, capsys):
