@@ -22,12 +22,15 @@ import numpy as np
 import spsnn
 from spsnn.cli import workflow
 from spsnn.cli.engines import run_engine
-from spsnn.graph.nir import read_nir
+from spsnn.graph import Network, Population, Projection
+from spsnn.graph.nir import read_nir, write_nir
 from spsnn.hwmap.exports import export
 from spsnn.hwmap.integer import IntegerNetwork
+from spsnn.hwmap.lava import run_on_lava
 from spsnn.hwmap.layout import read_layout
 from spsnn.hwmap.netx import read_netx
 from spsnn.hwmap.quantise import Quantised
+from spsnn.kernels.reference.grid import simulate_grid
 from spsnn.models.integer import IntegerModel
 
 TEXT = """
@@ -37,7 +40,8 @@ Loihi 2: 8-bit weights, delays in whole steps up to 62. No fine-tuning.
 What is read back from a file is compared with the integers of the chip, run by the integer reference; Lava in floating
 point is compared with the grid engine of the same quantised network. "Unlike" counts spikes that only one of the two
 runs has, in all populations, over the samples of the row; potentials are those of the read-out, compared bit for bit.
-Accuracy is that of what was read back over the whole test set; where Lava ran, over the samples of the row.
+Accuracy is that of what was read back over the whole test set; where Lava ran, over the samples of the row. snnTorch
+gets constants for its Euler steps and is one step early for each population, which is taken off.
 """
 
 
@@ -134,8 +138,79 @@ def export_rows(name, model, data, chip, folder, samples):
         _, unlike, potentials = done.unlike
         right = 100 * float((done.output.logits.argmax(1).numpy() == batch.labels).mean())
         row("lava", f"lava-nc {version('lava-nc')}, {kind} point", path, unlike,
-            "-" if potentials is None else potentials, f"{right:.0f} of {len(batch)}")  # fmt: skip
+            "-" if potentials is None else potentials, f"{right:.0f} ({len(batch)} samples)")  # fmt: skip
     return rows
+
+
+def random_graph(seed, sizes=(20, 40, 40, 5), recurrent=True, longest=62, dt=1.0, steps=150, out="li", tau=(20.0, 5.0)):
+    """Random graph of layers, with recurrence and a skip connection, or a plain feed-forward one."""
+    rng = np.random.default_rng(seed)
+    constants = {"tau_mem": tau[0], "tau_syn": tau[1]}
+    kinds = ["input", *["lif"] * (len(sizes) - 2), out]
+    populations = tuple(
+        Population(f"p{k}", n, kind, None, {} if kind == "input" else constants | {"threshold": 1.0})
+        for k, (n, kind) in enumerate(zip(sizes, kinds, strict=True))
+    )
+    pairs = [(k, k + 1) for k in range(len(sizes) - 1)]
+    pairs += [*((k, k) for k in range(1, len(sizes) - 1)), (0, 2)] if recurrent else []
+    projections = []
+    for a, b in pairs:
+        shape = sizes[a], sizes[b]
+        weight = rng.normal(0.8 if a == 0 else 0.2, 1.5, shape) / np.sqrt(sizes[a] / 20)
+        delay = rng.integers(0, longest + 1, shape) * dt
+        projections.append(Projection.from_dense(f"p{a}", f"p{b}", weight, delay, rng.random(shape) < 0.8))
+    return Network(populations, tuple(projections), dt, steps * dt)
+
+
+def random_rows(samples):
+    """Random recurrent networks with delays from 0 to 62 on Lava, and one without delays in snnTorch by way of NIR."""
+    rows = []
+    for seed in range(3):
+        network = IntegerNetwork.of(random_graph(seed))
+        x = np.random.default_rng(seed).random((samples, network.n_steps, 20)) < 0.05
+        wanted = network.run({"p0": x})
+        for dense in (False, True) if has("lava-nc") else ():
+            n = 1 if dense else samples
+            found = run_on_lava(network, {"p0": x[:n]}, dense=dense)
+            unlike = sum(int((found.spikes[p] != wanted.spikes[p][:n]).sum()) for p in wanted.spikes)
+            potentials = int((found.potential["p3"] != wanted.potential["p3"][:n]).sum())
+            spikes = sum(int(wanted.spikes[p][:n].sum()) for p in ("p1", "p2"))
+            rows.append(_row(f"recurrent, delays to 62, seed {seed}", f"Lava, Delay{'Dense' if dense else 'Sparse'}", n,
+                             spikes, unlike, potentials))  # fmt: skip
+    if has("snntorch"):
+        rows.append(_row("feed-forward, no delays", f"snnTorch {version('snntorch')}, NIR", 1, *by_snntorch(), "-"))
+    return rows
+
+
+def _row(network, reader, n, spikes, unlike, potentials):
+    return {"random network": network, "read by": reader, "samples": n, "spikes": spikes, "spikes unlike": unlike,
+            "potentials unlike": potentials}  # fmt: skip
+
+
+def by_snntorch(steps=300):
+    """``(spikes, spikes unlike)`` of the output in snnTorch and in the plain grid simulator, two steps apart."""
+    import nir
+    import torch
+    from snntorch.import_nir import import_from_nir
+
+    graph = random_graph(0, (20, 40, 5), False, 0, 0.1, steps, "lif", (2.0, 0.5))
+    with tempfile.TemporaryDirectory() as folder:
+        write_nir(graph, Path(folder) / "net.nir", euler=True)
+        module, state, found = import_from_nir(nir.read(Path(folder) / "net.nir")), None, []
+    x = np.random.default_rng(0).random((steps, 20)) < 0.05
+    with torch.no_grad():
+        for row in x:
+            out, state = module(torch.tensor(row[None], dtype=torch.float32), state)
+            found.append(out.numpy()[0])
+    train = x
+    for p in graph.projections:
+        weight, delay, _ = p.to_dense((graph[p.pre].size, graph[p.post].size))
+        events = [list(zip(*np.nonzero(train), strict=True))]
+        train = simulate_grid(
+            [(events, weight, delay)], n_samples=1, n_steps=steps, n_post=weight.shape[1], dt=0.1, delays="round",
+            tau_mem=2.0, tau_syn=0.5, threshold=1.0,
+        ).spikes[0]  # fmt: skip
+    return int(train.sum()), int((np.array(found)[:-2] != train[2:]).sum())
 
 
 def accuracy_of(model, data, network):
@@ -225,7 +300,8 @@ def main():
             paths = [Path(folder) / name / "model.h5" for name in ("digits", "yinyang")]
         models = {data.name: (model, data) for model, data in map(opened, paths)}
         accuracy, exports = tables(models, options.samples)
-    common.write("exports", "Exports", TEXT, {"Accuracy": accuracy, "Exports": exports})
+    found = {"Accuracy": accuracy, "Exports": exports, "Random networks": random_rows(3)}
+    common.write("exports", "Exports", TEXT, {name: rows for name, rows in found.items() if rows})
 
 
 if __name__ == "__main__":
