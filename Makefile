@@ -58,6 +58,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/exports.py
+	$(PY) benchmarks/sanafe_check.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 

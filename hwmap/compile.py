@@ -163,22 +163,23 @@ def compile(
 
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
-        target: name of a packaged target, path of a TOML file, or ``Target``.
+        target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
         seed: of the partitioner and of random placement.
         partition: ``mtkahypar`` or ``geometric``.
         placement: ``learned``, ``random`` or ``row_major``.
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
-        cores: number of cores to spread over; None takes the smallest number found to fit.
+        cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
+            found to fit.
         scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
         Chip.
 
     Raises:
-        ConfigError: unknown option, or one that needs coordinates the network lacks.
+        ConfigError: unknown option, one that needs coordinates the network lacks, or neurons the target refuses.
         DataError: the network has no measured rates.
-        CapacityError: the network does not fit.
+        CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
     return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
 
@@ -219,7 +220,7 @@ def compare_placements(
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
         ``hypothetical``, ``cores_used``, ``hops_per_inference`` (spike-weighted), ``hops_per_message``,
         ``link_load_max``, ``energy_nj_per_inference``, ``energy_dynamic_nj_per_inference``,
-        ``latency_us_per_inference``, ``energy_source``, ``activity_source``.
+        ``latency_us_per_inference``, ``energy_source``, ``time_source``, ``neuron_label``, ``activity_source``.
     """
     seeds = list(seeds)
     if not seeds:
@@ -247,6 +248,8 @@ _COMPARED = (
     "energy_dynamic_nj_per_inference",
     "latency_us_per_inference",
     "energy_source",
+    "time_source",
+    "neuron_label",
     "activity_source",
 )
 
@@ -278,13 +281,13 @@ class _Mapper:
         else:
             self.partition = assign_cores(self.flat, self.target, self.bits, **how)
         check_decays(self.flat, self.integers.network, self.target, self.partition)
-        self.wiring = Wiring.of(self.flat, self.target, self.partition, self.bits)
+        self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
     def chip(self, placement, slots=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         if slots is None:
             slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots, self.wiring.mean().sums)
+        routing = route(flat, target, parts, slots, self.sums)
         integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.events import Events, Wiring
 from spsnn.hwmap.route import route
 
 MEAN = (
@@ -46,10 +46,21 @@ def cost(flat, target, partition, routing, bits=None):
         ``throughput_inferences_per_s``, ``hops_*``, ``link_load_*`` and the sources.
     """
     events = Wiring.of(flat, target, partition, bits).mean()
-    out = figures(target, events, routing)
-    return out | {
+    return _mean_cost(target, events, routing, flat.network.activity_source or "not stated")
+
+
+def cost_of_cores(target, steps, routing, active, inactive, spikes, synops, received, sent, activity_source):
+    """`cost` from the events of every core per inference ``[K]`` each, for networks too large to hold synapses."""
+    counts = {"neuron_active": active, "neuron_inactive": inactive, "spike_out": spikes, "synaptic_op": synops,
+              "axon_in": received, "axon_out": sent, "synaptic_op_sparse": 0 * synops, "merge": 0 * synops}  # fmt: skip
+    events = Events({name: np.asarray(row, float)[None] for name, row in counts.items()}, steps)
+    return _mean_cost(target, events, routing, activity_source)
+
+
+def _mean_cost(target, events, routing, activity_source):
+    return figures(target, events, routing) | {
         "cost_assumptions": f"{MEAN}; {ASSUMPTIONS}",
-        "activity_source": flat.network.activity_source or "not stated",
+        "activity_source": activity_source,
     }
 
 

@@ -27,8 +27,8 @@ class Events:
 
     counts: dict
     steps: int
-    sums: tuple
-    rates: np.ndarray
+    sums: tuple = ()
+    rates: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

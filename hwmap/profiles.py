@@ -29,11 +29,11 @@ def _summary(name):
     low, high = figures["min_delay_steps"], figures["max_delay_steps"]
     return {
         "name": name,
-        "title": figures["title"],
+        "title": figures["title"].split(" (")[0],
         "cores": figures["n_cores"],
         "neurons_per_core": figures["neurons_per_core"],
-        "delays": f"{low} to {high} steps" if high else "none",
-        "energies": ", ".join(kinds) or "only the power of the chip",
+        "delay_steps": f"{low} to {high}" if high else "none",
+        "energies": ", ".join(kinds) or "power of the chip",
         "you_must_give": ", ".join(missing) or None,
     }
 

@@ -32,17 +32,16 @@ def write_sanafe(chip, folder, trace=None):
         trace: ``Trace`` of the spikes to play; None draws them at the measured mean rates (``poisson`` of SANA-FE).
 
     Raises:
-        ExportError: the target has what SANA-FE lacks: multicast, links between chips, partial sums; or the network
-            does without any spike.
+        ExportError: the mapping has what SANA-FE lacks: multicast, links between chips, partial sums.
     """
     target = chip.target
     if target.multicast:
         raise ExportError(f"SANA-FE is unicast, {target.name} multicast: map with load_target(..., multicast=False)")
     if target.n_chips > 1:
         raise ExportError(f"SANA-FE knows one mesh with one price of a hop; {target.name} has {target.n_chips} chips")
-    if chip.partition.synapse_core is not None:
-        raise ExportError("SANA-FE has no partial sums: this mapping splits rows of a crossbar")
     wiring = Wiring.of(chip.flat, target, chip.partition, chip.bits)
+    if len(wiring.sums[1]):
+        raise ExportError("SANA-FE has no partial sums: this mapping splits rows of crossbars over tiles")
     make_folder(folder)
     for name, text in ((ARCHITECTURE, _architecture(chip)), (NETWORK, _network(chip, wiring, trace))):
         with replacing(Path(folder) / name, ExportError) as temporary:

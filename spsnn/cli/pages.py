@@ -115,6 +115,7 @@ def chip_section(name, chip, figures, rows):
     """Section on the mapped chip."""
     table = [
         ("target", figures["target_title"]),
+        ("neurons", figures["neuron_label"]),
         ("delays", figures["delay_label"]),
         ("latency per inference [us]", figures["latency_us_per_inference"]),
         ("energy per inference [nJ]", figures["energy_nj_per_inference"]),
@@ -170,5 +171,6 @@ def comparison_table(rows):
         ):
             values = np.array([row[key] for row in own])
             entry[label] = f"{values.mean():.4g} ± {values.std():.2g}"
+        entry["energies, times"] = ", ".join(own[0][key].split(":")[0] for key in ("energy_source", "time_source"))
         table.append(entry)
     return table

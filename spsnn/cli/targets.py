@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 import yaml
+from rich import box
 from rich.table import Table
 
 from spsnn.atomic import replacing
@@ -81,13 +82,17 @@ def new(
     console.show("Target file written", {"file": str(file), "use": f"spsnn map MODEL --target {file}"})
 
 
+_WHOLE = ("name", "figure", "energies", "delay_steps")
+
+
 def _rows(title, rows, json):
     if json:
         console.show(title, {"targets" if "cores" in rows[0] else "figures": rows}, True)
         return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in ("name", "figure"))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    shown = [name for name in rows[0] if name != "title"]
+    for name in shown:
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*("" if value is None else str(value) for value in map(row.get, shown)))
     console.out.print(table)

@@ -2,13 +2,17 @@
 
 import json
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from spsnn.cli import console
 from spsnn.cli.app import app
+from spsnn.cli.energy import energy_table
 from spsnn.cli.targets import read_target
 from spsnn.errors import ConfigError
-from spsnn.hwmap import available_targets, load_target
+from spsnn.graph.network import Network, Population, Projection
+from spsnn.hwmap import available_targets, compile, load_target
 
 
 def run(*words):
@@ -24,7 +28,7 @@ def test_list_names_every_target_and_what_must_be_given():
     assert sorted(rows) == available_targets()
     assert rows["loihi2"]["energies"] == "inherited" and rows["loihi2"]["cores"] == 128
     assert rows["crossbar"]["you_must_give"] == "energy_synaptic_op_pj"
-    assert rows["truenorth"]["delays"] == "1 to 15 steps"
+    assert rows["truenorth"]["delay_steps"] == "1 to 15"
     assert "loihi1_silicon" in run("targets")
 
 
@@ -61,3 +65,30 @@ def test_figures_on_the_command_line():
     for text, message in (("n_cores", "KEY=VALUE"), ("n_core=3", "n_cores"), ("n_cores=[", "YAML")):
         with pytest.raises(ConfigError, match=message):
             read_target("loihi2", [text])
+
+
+@pytest.fixture(scope="module")
+def figures():
+    pops = (Population("in", 4, "input", None, {}, np.ones(4)), Population("out", 3, "li"))
+    network = Network(pops, (Projection.from_dense("in", "out", np.ones((4, 3)), np.ones((4, 3))),), 1.0, 20.0)
+    return compile(network, load_target("loihi1_silicon", energy_hop_ew_pj=9.0), placement="row_major").report()
+
+
+def test_every_component_has_its_energy_and_source(figures):
+    rows = {row["component"]: row for row in energy_table(figures)}
+    assert sum(float(row["energy [nJ]"]) for row in rows.values()) == pytest.approx(
+        figures["energy_nj_per_inference"], rel=1e-2
+    )
+    assert rows["hop ew"]["source"] == "user: override"
+    assert rows["neuron active"]["source"] == "published: SANA-FE, Loihi description: access 51.2 + update 21.6"
+    assert "synaptic op sparse" in rows and "chip link" not in rows and "merge" not in rows
+    assert rows["static"]["events"] == ""
+
+
+def test_tables_show_the_source_beside_the_energy(figures, capsys, monkeypatch):
+    monkeypatch.setattr(console, "out", console.Console(width=200, highlight=False))
+    console.show("Chip", figures)
+    lines = {line.split("│")[1].strip(): line for line in capsys.readouterr().out.splitlines() if line.count("│") > 2}
+    for name in ("synaptic op", "neuron active", "hop ew", "static"):
+        assert figures[f"energy_{name.replace(' ', '_')}_source"][:20] in lines[f"energy {name} nj"]
+    assert "energy hop ew source" not in lines and "energy source" in lines

@@ -7,7 +7,7 @@ import pytest
 
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
-from spsnn.hwmap.cost import barrier_ns
+from spsnn.hwmap.cost import barrier_ns, cost_of_cores
 
 PRICES = {
     "energy_synaptic_op_pj": 2,
@@ -150,3 +150,11 @@ def test_energy_source_travels():
     assert r["energy_source"].startswith("inherited: no public per-operation energy of Loihi 2")
     assert r["activity_source"] == "by hand"
     assert "upper bound" in r["cost_assumptions"]
+
+
+def test_cost_of_given_events_by_hand():
+    chip = map_by_hand()
+    per_core = {"active": [6, 3], "inactive": [14, 7], "spikes": [3, 0], "synops": [6, 3], "received": [3, 3]}
+    arrays = {name: np.array(values, float) for name, values in per_core.items()}
+    r = cost_of_cores(chip.target, 10, chip.routing, sent=np.array([3.0, 0.0]), activity_source="by hand", **arrays)
+    assert r == chip.cost

@@ -33,12 +33,16 @@ def unit_delays(network):
     return replace(network, projections=tuple(replace(p, delay=np.ones_like(p.delay)) for p in network.projections))
 
 
-@pytest.mark.parametrize("name", ["loihi1_davies", "loihi1_silicon", "loihi2", "mesh"])
+@pytest.mark.parametrize("name", ["loihi1_davies", "loihi1_silicon", "loihi2", "mesh", "truenorth", "crossbar"])
 @pytest.mark.parametrize(("cores", "port"), [(1, (0, 0)), (4, (3, 1)), (9, (5, 2))])
 def test_equal_to_rounding_where_sana_fe_can_be(build, tmp_path, name, cores, port):
     # Its delays do not work: spikes always arrive in the next step, so all delays here are one step.
     network = unit_delays(build(seed=3, sizes=(20, 60, 10), density=1.1, duration=40.0))
-    target = load_target(name, multicast=False, port=port)
+    more = {
+        "crossbar": {"energy_synaptic_op_pj": 1.2, "time_axon_in_ns": 10.0, "crossbar_rows": 256},
+        "truenorth": {"mesh_width": 7, "mesh_height": 5},
+    }
+    target = load_target(name, multicast=False, port=port, **more.get(name, {}))
     chip = compile(network, target, cores=cores, placement="random")
     trace = recorded(chip)
     chip.export_sanafe(tmp_path, trace)
@@ -99,7 +103,7 @@ def test_the_silicon_profile_is_the_description_that_it_ships():
 
 def test_what_it_lacks_is_refused(network, tmp_path):
     link = {"chips": (2, 1), "energy_chip_link_pj": 1.0, "time_chip_link_ns": 1.0}
-    small = load_target("crossbar", energy_synaptic_op_pj=1.0, multicast=False)
+    small = load_target("crossbar", energy_synaptic_op_pj=1.0, multicast=False, crossbar_rows=8)
     for target, message in (
         ("mesh", "multicast"),
         (load_target("loihi2", **link), "2 chips"),

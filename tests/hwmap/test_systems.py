@@ -6,6 +6,7 @@ import pytest
 from spsnn.errors import ConfigError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost import barrier_ns, chips_used, split_hops
+from spsnn.hwmap.place import block_of_slots
 from spsnn.hwmap.route import EAST, NORTH, SOUTH, WEST, xy_route
 
 LINK = {"energy_chip_link_pj": 50.0, "time_chip_link_ns": 20.0}
@@ -53,6 +54,15 @@ def test_static_power_of_chips_in_use(network):
     assert r["chips_used"] == 4 == chips_used(wide, four.routing)
     assert r["energy_static_nj"] == pytest.approx(4 * 104.0 * r["latency_us_per_inference"])
     assert r["count_chip_link"] > 0 and r["count_hop_ew"] == r["count_hop_ns"] == 0
+
+
+@pytest.mark.parametrize(("cores", "chips"), [(33, 1), (128, 1), (129, 2), (257, 4), (512, 4)])
+@pytest.mark.parametrize("port", [(0, 0), (7, 3), (12, 5)])
+def test_cores_fill_as_few_chips_as_can_be(cores, chips, port):
+    system = load_target("loihi2", chips=(2, 2), port=port, **LINK)
+    slots = block_of_slots(system, cores)
+    x, y = system.tile_of_slot(slots)
+    assert len(slots) >= cores and len(np.unique(system.chip_of_tile(x, y))) == chips
 
 
 def test_barrier_of_the_silicon_fit_and_beyond_a_chip():
