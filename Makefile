@@ -59,6 +59,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/exports.py
 	$(PY) benchmarks/sanafe_check.py
+	$(PY) benchmarks/noc.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 

@@ -25,8 +25,8 @@ are those of the **test** set where a column does not say validation; epochs and
 
 - Stages: weights rounded; delays rounded too; the neurons as the fixed-point LIF of Loihi. "moved" is the squared van
   Rossum distance of all spike trains to those of the float network (tau = tau_syn), over that of these to silence.
-- Fine-tuning: {epochs} epochs with a third of the run's learning rates, weights alone, spike-weighted scale. "lost" is
-  what mapping loses on the validation set, in points.
+- Fine-tuning: {epochs} epochs with a third of the run's learning rates, spike-weighted scale. "lost" is what
+  mapping loses on the validation set, in points.
 - Hop delays: {residual} residual bits, {cores} cores, 8-bit weights, {epochs} epochs a round with the run's learning
   rates; the placement is learned, and held while training. Hypothetical on Loihi.
 """
@@ -48,23 +48,22 @@ def stages_of(model, sets):
 
 
 def tuned(model, sets, settings, augment):
-    """Rows of fine-tuning, by bits."""
+    """Rows of fine-tuning, by bits, weights alone and with coordinates."""
     rows = []
     for bits in BITS:
         target = load_target("loihi2", weight_bits=bits)
-        result = deploy.finetune(
-            model, sets["train"], sets["validation"], settings, target, bound=None, augment=augment
-        )
-        before, after = (
-            deploy.staged(m, sets["test"].events, target, scale="spikes")[0] for m in (model, result.model)
-        )
-        rows.append({
-            "weight bits": bits, "lost, validation": f"{result.loss_points:.1f}",
-            "float": _percent(before[0]["accuracy"]),
-            "fixed, before": _percent(before[-1]["accuracy"]), "fixed, after": _percent(after[-1]["accuracy"]),
-            "validation, before": _percent(result.before), "validation, after": _percent(result.after),
-        })  # fmt: skip
-        print(rows[-1], flush=True)
+        before, _ = deploy.staged(model, sets["test"].events, target, scale="spikes")
+        for move in (False, True):
+            result = deploy.finetune(model, sets["train"], sets["validation"], settings, target, bound=None, move=move,
+                                     augment=augment)  # fmt: skip
+            after, _ = deploy.staged(result.model, sets["test"].events, target, scale="spikes")
+            rows.append({
+                "weight bits": bits, "trained": "weights, coordinates" if move else "weights",
+                "lost, validation": f"{result.loss_points:.1f}", "float": _percent(before[0]["accuracy"]),
+                "fixed, before": _percent(before[-1]["accuracy"]), "fixed, after": _percent(after[-1]["accuracy"]),
+                "validation, before": _percent(result.before), "validation, after": _percent(result.after),
+            })  # fmt: skip
+            print(rows[-1], flush=True)
     return rows
 
 

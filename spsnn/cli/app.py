@@ -34,6 +34,8 @@ Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
+Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
+Samples = Annotated[int, typer.Option("--samples", help="Traces for --timing queue or noc.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
 Scale = Annotated[str, typer.Option(help="How the scale of integer weights is found: max, mse or spikes.")]
@@ -128,6 +130,8 @@ def map_(
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
+    timing: Timing = "simple",
+    samples: Samples = 16,
     seed: Seed = 0,
     scale: Scale = "max",
     stages: Annotated[
@@ -148,13 +152,15 @@ def map_(
     options = {"placement": placement, "partition": partition, "delay_mode": delay_mode, "cores": cores, "seed": seed,
                "scale": scale}  # fmt: skip
     if is_graph(model):
-        if stages:
-            raise ConfigError(f"--stages runs a model on its data; {model} is a graph, give the model file")
+        if stages or timing != "simple":
+            raise ConfigError(f"--stages and --timing run a model on its data; {model} is a graph, give the model file")
         chip = hwmap.compile(load_graph(model), chosen, **options)
         name, figures = chip.network.name, chip.report()
     else:
         net, data = _open(model, "test", data_dir)
-        chip, figures = workflow.map_model(net, data, target=chosen, stages=stages, **options)
+        chip, figures = workflow.map_model(
+            net, data, target=chosen, stages=stages, timing=timing, samples=samples, **options
+        )
         name = data.name
     if out is not None:
         chip.export(out / "layout.json")

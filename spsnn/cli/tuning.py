@@ -30,7 +30,7 @@ def finetune(
     lr: Annotated[
         float | None, typer.Option(help="Learning rate of the weights; default a third of the run's.")
     ] = None,
-    move: Annotated[bool, typer.Option("--move", help="Train coordinates and delays too.")] = False,
+    move: Annotated[bool, typer.Option("--move/--hold", help="Train coordinates and delays too, or hold them.")] = True,
     delay_mode: DelayMode = "stored",
     rounds: Annotated[int, typer.Option(help="How often to place and train; for delays made by the placement.")] = 1,
     placement: Placement = "learned",

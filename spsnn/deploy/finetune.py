@@ -37,7 +37,7 @@ class FineTuned:
 
 
 def finetune(
-    model, train, validation, config=None, target="loihi2", *, bound=0.5, move=False, chip=None, augment=None,
+    model, train, validation, config=None, target="loihi2", *, bound=0.5, move=True, chip=None, augment=None,
     on_epoch=None, on_batch=None, scale="spikes", **options,
 ):  # fmt: skip
     """Train on with weights and delays rounded to what a chip holds, if mapping loses too much.
@@ -53,7 +53,8 @@ def finetune(
         target, scale, options: of ``spsnn.hwmap.compile``.
         bound: percentage points of accuracy from float to mapped that may be lost on the validation set without
             training; None trains in any case.
-        move: let coordinates, delays and time constants train too; otherwise weights and biases alone.
+        move: let coordinates, delays and time constants train too; otherwise weights and biases alone.  With delays
+            ``computed`` from coordinates these are held in any case.
         chip: ``Chip`` of this model to train for, in place of ``target``.
         augment, on_epoch, on_batch: of `spsnn.fit`.
 
@@ -73,7 +74,7 @@ def finetune(
     lost = rows[-1]["loss_points"]
     if bound is not None and lost <= bound:
         return FineTuned(model, False, False, lost, None, None, [], chip)
-    copy = plain_copy(model)
+    copy, move = plain_copy(model), move and chip.delay_mode != "computed"
     free = {id(p) for _, _, s in copy.synapses() for p in (s.weight,)} | {id(c.bias) for c in copy.currents}
     for p in copy.parameters():
         p.requires_grad_(p.requires_grad and (move or id(p) in free))

@@ -47,7 +47,7 @@ def test_three_bits_are_won_back_and_kept(digits):
     model, sets = digits
     target = load_target("loihi2", weight_bits=3)
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    result = finetune(model, sets["train"].events[:640], sets["validation"], SETTINGS, target)
+    result = finetune(model, sets["train"].events[:640], sets["validation"], SETTINGS, target, move=False)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert result.trained and result.improved and result.loss_points > 0.5
     assert result.after > result.before + 0.01
@@ -106,3 +106,14 @@ def test_a_model_of_the_event_engine_trains_on_the_steps_of_the_chip(digits):
     assert result.improved and result.model.settings.engine == "grid"
     rows, _ = staged(result.model, events)
     assert rows[0]["accuracy"] == result.after and rows[2]["spike_distance"] == 0
+
+
+def test_coordinates_that_delays_are_computed_from_are_held(digits):
+    model, sets = digits
+    events = sets["validation"].events
+    target = load_target("loihi2", coordinate_bits=2)
+    result = finetune(model, sets["train"].events[:640], events, SETTINGS, target, bound=None, delay_mode="computed")
+    assert result.improved
+    assert all(torch.equal(a.position, b.position) for a, b in zip(model.points, result.model.points, strict=True))
+    run = spsnn.from_graph(result.model, result.chip.quantised)
+    assert spsnn.evaluate(run, events)["accuracy"] == result.after
