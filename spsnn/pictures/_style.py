@@ -133,6 +133,11 @@ def badge(figure, text):
     )
 
 
+def setting(target, delays):
+    """Chip and delay mode as every picture names them, e.g. ``"Intel Loihi 2, delays stored"``."""
+    return ", ".join(part for part in (target, f"delays {delays}" if delays else None) if part)
+
+
 def colour_bar(figure, mappable, axes, label, **kwargs):
     """Slim colour bar with the house ticks."""
     bar = figure.colorbar(mappable, ax=axes, aspect=26, pad=0.02, **kwargs)

@@ -1,0 +1,101 @@
+"""Placements that no other beats in hops, link load and delay error at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from spsnn.errors import DataError
+from spsnn.pictures._checks import numbers
+from spsnn.pictures._style import (
+    INK,
+    MUTED,
+    badge,
+    colour,
+    count,
+    legend_below,
+    marker,
+    new_figure,
+    plain,
+    setting,
+    styled,
+)
+
+_AIMS = (
+    ("hops", "spike-weighted hops per inference"),
+    ("link_load_max", "largest link load (spikes per inference)"),
+    ("delay_error", "mean delay error (steps)"),
+)
+
+
+@styled
+def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=None):
+    """Placements by hops, largest link load and delay error; those that nothing beats are filled.
+
+    All three are costs, so better is down and left.  One panel shows hops against the link load, a second hops against
+    the delay error where delay errors differ.  Where two aims are all there is, a line joins the front.
+
+    Args:
+        rows: list of dicts with ``hops``, ``link_load_max`` and ``placement``, and if known ``delay_error`` and
+            ``dominated``; without the last, it is found from the three costs.
+        target: name of the chip.
+        delays: how the chip realises delays.
+        hypothetical: True if no such chip exists; adds a visible badge.
+        title: heading.
+
+    Returns:
+        Figure with one or two axes; one collection of points for each placement in each.
+
+    Raises:
+        DataError: no row, a missing key, or a cost that is negative or not finite.
+    """
+    rows = list(rows)
+    if not rows:
+        raise DataError("pareto_front needs at least one row, got none")
+    for k, row in enumerate(rows):
+        missing = [key for key in ("hops", "link_load_max", "placement") if key not in row]
+        if missing:
+            raise DataError(f"row {k} of the Pareto front lacks {', '.join(missing)}")
+    aims = _AIMS if all(row.get("delay_error") is not None for row in rows) else _AIMS[:2]
+    cost = {key: numbers([row[key] for row in rows], key, least=0) for key, _ in aims}
+    aims = [aim for aim in aims if aim[0] != "delay_error" or np.ptp(cost["delay_error"]) > 0]
+    if all("dominated" in row for row in rows):
+        front = ~np.array([bool(row["dominated"]) for row in rows])
+    else:
+        front = ~dominated(np.stack(list(cost.values()), 1))
+    names = [str(row["placement"]) for row in rows]
+    known = list(dict.fromkeys(names))
+    alt = f"{count(len(rows), 'placement')} by hops and link load; {front.sum()} are beaten by none."
+    panels = len(aims) - 1
+    figure, axes = new_figure(
+        6.2 if panels == 1 else 10.0, 4.8, title or "Placements and what they trade", alt, ncols=panels
+    )
+    axes = np.atleast_1d(axes)
+    for ax, (key, label) in zip(axes, aims[1:], strict=True):
+        if panels == 1:
+            at = np.flatnonzero(front)[np.lexsort((cost[key][front], cost["hops"][front]))]
+            ax.plot(cost["hops"][at], cost[key][at], color=MUTED, lw=1, drawstyle="steps-post", zorder=2)
+        for k, name in enumerate(known):
+            own = np.array([n == name for n in names])
+            ax.scatter(
+                cost["hops"][own], cost[key][own], s=np.where(front[own], 52, 30), marker=marker(k), lw=1.3, zorder=3,
+                edgecolors=colour(k), facecolors=[colour(k) if good else "none" for good in front[own]],
+            )  # fmt: skip
+        ax.set_xlabel(aims[0][1])
+        ax.set_ylabel(label)
+        ax.grid()
+        ax.margins(0.08)
+    lines = [setting(target, delays), f"{front.sum()} of {count(len(rows), 'placement')} are beaten by none (filled)"]
+    axes[0].set_title("\n".join(plain(line) for line in lines if line))
+    handles = [Line2D([], [], ls="", marker=marker(k), color=colour(k), ms=6) for k in range(len(known))]
+    handles.append(Line2D([], [], ls="", marker="o", markeredgecolor=INK, markerfacecolor="none", ms=5.5))
+    legend_below(figure, handles, [plain(name) for name in known] + ["hollow: beaten by another in every respect"])
+    if hypothetical:
+        badge(figure, "HYPOTHETICAL")
+    return figure
+
+
+def dominated(costs):
+    """Rows that another row beats: nowhere worse and somewhere better, bool ``[n]`` of costs ``[n, m]``."""
+    worse = (costs[None] <= costs[:, None]).all(-1) & (costs[None] < costs[:, None]).any(-1)
+    return worse.any(1)
