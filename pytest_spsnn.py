@@ -5,7 +5,6 @@ package and imports nothing of it (nor torch) before a test asks for the fixture
 """
 
 import os
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -45,7 +44,9 @@ def pinned_chip(request):
         tolerances = pinning.Tolerances(accuracy=accuracy, latency=latency, energy=energy, layout=layout)
         test = quote(request.node.name, safe="[]-_.,=+@ ")
         if name in used:
-            pytest.fail(f"pinned_chip is called twice as {name!r} in one test; give each call a name=...", pytrace=False)
+            pytest.fail(
+                f"pinned_chip is called twice as {name!r} in one test; give each call a name=...", pytrace=False
+            )
         used.add(name)
         if isinstance(model, (str, os.PathLike)):
             model = request.config.rootpath / model

@@ -150,7 +150,9 @@ def compare(pinned, now, tolerances):
         share = 0 if tolerances.layout == "exact" else tolerances.layout
         good = moved <= share * total
         allowed = "none" if tolerances.layout == "exact" else f"{100 * share:g} %"
-        rows.append(("neurons on another core", "", f"{moved} of {total}", f"{100 * moved / total:.3g} %", allowed, good))
+        rows.append(
+            ("neurons on another core", "", f"{moved} of {total}", f"{100 * moved / total:.3g} %", allowed, good)
+        )
         failed |= not good
     if not failed:
         return None
@@ -158,7 +160,10 @@ def compare(pinned, now, tolerances):
     widths = [max(len(row[k]) for row in (head, *rows)) for k in range(5)]
     lines = ["the chip has left its baseline", ""]
     for row in (head, *rows):
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:5], widths[1:], strict=True))]
+        cells = [
+            row[0].ljust(widths[0]),
+            *(cell.rjust(width) for cell, width in zip(row[1:5], widths[1:], strict=True)),
+        ]
         lines.append("  " + "   ".join(cells) + ("" if row[5] else "   <- not kept"))
     if tolerances.layout is not None and moved:
         lines += ["", f"Neurons that changed core, the first {min(_SHOWN, len(listing))} of {moved}:", *listing]

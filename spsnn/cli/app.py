@@ -128,7 +128,7 @@ def map_(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
+    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout, pictures and a page with --out."""
     from spsnn.cli import pages, workflow
 
     if out is not None:
@@ -148,8 +148,10 @@ def map_(
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
         workflow.write_json(out / "figures.json", figures)
-        for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
+        shown = pages.chip_pictures(chip)
+        for name, (_, figure) in shown.items():
             _save_picture(figure, out / f"{name}.png")
+        pages.write_map_page(out / "report.html", data.name, chip, figures, shown)
     console.show(
         f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.collections import PatchCollection, PolyCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
@@ -20,13 +20,16 @@ from spsnn.pictures._style import (
     badge,
     colour_bar,
     count,
+    lines,
     new_figure,
     plain,
+    setting,
     styled,
 )
 
 _TILE = 0.6
 _NAMED_CORES = 64
+_UNEVEN = 4
 
 
 @styled
@@ -35,7 +38,10 @@ def chip_mesh(
     cores,
     links=(),
     *,
+    port=None,
+    chips=(1, 1),
     target=None,
+    delays=None,
     hypothetical=False,
     core_label="neurons per core",
     link_label="spikes per inference and link",
@@ -44,13 +50,17 @@ def chip_mesh(
     """Mesh of a chip: cores coloured by load, links as arrows with width and colour by load.
 
     Cores that share a tile (same x and y) are drawn side by side inside it.  A link is drawn to the right of its
-    direction of travel, so that both directions between two tiles show.
+    direction of travel, so that both directions between two tiles show.  Where the largest load is far above the mean,
+    width and colour follow its square root, as the colour bar says.
 
     Args:
         mesh_shape: ``(rows, columns)`` of tiles.
         cores: list of dicts ``{"name", "x", "y", "load"}``; x is the column, y the row, both whole numbers from 0.
         links: list of dicts ``{"x0", "y0", "x1", "y1", "load"}`` from tile to tile.
+        port: tile ``(x, y)`` where spikes of the host enter, or None.
+        chips: ``(columns, rows)`` of chips that make up the mesh; their borders are drawn.
         target: name of the chip for the subtitle.
+        delays: how the chip realises delays.
         hypothetical: True if the target is not a real chip; adds a visible badge.
         core_label: what a core's load counts, with its unit.
         link_label: what a link's load counts, with its unit.
@@ -75,6 +85,7 @@ def chip_mesh(
     corner = np.stack(np.meshgrid(np.arange(cols), np.arange(rows)), -1).reshape(-1, 2) - _TILE / 2
     tiles = [Rectangle(xy, _TILE, _TILE) for xy in corner]
     ax.add_collection(PatchCollection(tiles, facecolor="none", edgecolor=RULE, linewidth=0.9, label="tiles"))
+    _draw_borders(ax, (cols, rows), chips)
     side = _draw_cores(ax, cores, place, load, cell)
     _bar(figure, ax, side, load, core_label)
     if len(links):
@@ -87,8 +98,12 @@ def chip_mesh(
         axis.set_ticks(range(0, n, -(-n // 16)))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    used = f"{count(len(load), 'core')} used on {count(len(np.unique(place, axis=0)), 'tile')} of {rows * cols}"
-    ax.set_title(plain(used if target is None else f"{target}: {used}"))
+    used = f"{count(len(load), 'core')} used on {count(len(np.unique(place, axis=0)), 'tile')} of {rows * cols:,}"
+    if port is not None:
+        place = (port[0] - _TILE / 2, port[1] - _TILE / 2)
+        ax.add_patch(Rectangle(place, _TILE, _TILE, fill=False, edgecolor=INK, linewidth=1.4, zorder=5))
+        used += ", framed: port of the host"
+    ax.set_title(lines(setting(target, delays), used))
     if hypothetical:
         badge(figure, "HYPOTHETICAL")
     return figure
@@ -102,6 +117,14 @@ def _shape(mesh_shape):
     if rows < 1 or cols < 1:
         raise DataError(f"mesh_shape must be at least one row and one column, got {(rows, cols)}")
     return rows, cols
+
+
+def _draw_borders(ax, size, chips):
+    """Dashed lines between the chips of a larger mesh."""
+    for axis, tiles, n in ((0, size[0], chips[0]), (1, size[1], chips[1])):
+        for k in range(1, n):
+            at = k * tiles / n - 0.5
+            (ax.axhline if axis else ax.axvline)(at, color=MUTED, lw=0.9, ls=(0, (5, 3)), zorder=1)
 
 
 def _field(items, keys, what, limits):
@@ -154,7 +177,8 @@ def _draw_links(ax, ends, traffic):
     right = np.column_stack([-along[:, 1], along[:, 0]])
     inset = (_TILE / 2 + 0.03) / np.abs(along).max(1, initial=1e-9, keepdims=True)
     a, b = start + inset * along + 0.11 * right, end - inset * along + 0.11 * right
-    half = (0.008 + 0.052 * traffic / max(traffic.max(), 1e-300))[:, None]
+    norm = _norm(traffic, uneven=True)
+    half = (0.008 + 0.058 * norm(traffic))[:, None]
     head = 0.1 * along
     arrows = np.stack(
         [
@@ -163,20 +187,21 @@ def _draw_links(ax, ends, traffic):
         ],
         axis=1,
     )  # fmt: skip
-    drawn = PolyCollection(
-        arrows, cmap=ORANGES, norm=_norm(traffic), edgecolor=PAPER, linewidth=0.3, zorder=3, label="links"
-    )
+    drawn = PolyCollection(arrows, cmap=ORANGES, norm=norm, edgecolor=PAPER, linewidth=0.3, zorder=3, label="links")
     drawn.set_array(traffic)
     ax.add_collection(drawn)
     return drawn
 
 
-def _norm(values):
-    return Normalize(0, values.max() if values.max() > 0 else 1)
+def _norm(values, uneven=False):
+    """From 0 to the largest; ``uneven`` values, few of which are large, on a square-root scale."""
+    most = values.max() if values.max() > 0 else 1
+    return PowerNorm(0.5, 0, most) if uneven and most > _UNEVEN * values.mean() else Normalize(0, most)
 
 
 def _bar(figure, ax, mappable, values, label):
     whole = bool((values == np.rint(values)).all())
+    label += " (square-root scale)" if isinstance(mappable.norm, PowerNorm) else ""
     bar = colour_bar(figure, mappable, ax, label, shrink=0.85)
     bar.locator = MaxNLocator(nbins=6, integer=whole and values.max() > 1)
     bar.update_ticks()

@@ -6,14 +6,16 @@ import numpy as np
 
 from spsnn.errors import DataError
 from spsnn.pictures._checks import numbers
-from spsnn.pictures._style import MUTED, badge, colour, count, legend_below, new_figure, plain, setting, styled
+from spsnn.pictures._style import MUTED, badge, colour, count, legend_below, lines, new_figure, plain, setting, styled
 
 _BINS = 41
-_WIDTHS = (0.05, 0.1, 0.25, 0.5, 1)
+_WIDTHS = (0.04, 0.2, 1)  # half a step, the bound of rounding, falls between two bins
 
 
 @styled
-def delay_error_histogram(error, spikes=None, *, clipped=None, target=None, delays=None, hypothetical=False, title=None):
+def delay_error_histogram(
+    error, spikes=None, *, clipped=None, target=None, delays=None, hypothetical=False, title=None
+):
     """Signed delay error of every synapse in steps, by synapse and by spike.
 
     ``error = realised steps - delay / dt``; positive is too late.  "By spike" counts a synapse as often as its
@@ -57,7 +59,8 @@ def delay_error_histogram(error, spikes=None, *, clipped=None, target=None, dela
         share = 100 * np.histogram(error, edges, weights=weight)[0] / weight.sum()
         lowest.append(share[share > 0].min() / share.max())
         mean, size = (np.average(x, weights=weight) for x in (error, np.abs(error)))
-        ax.stairs(share, edges, fill=True, color=colour(k), alpha=0.14)
+        if k == 0:
+            ax.stairs(share, edges, fill=True, color=colour(k), alpha=0.16)
         label = f"{name}: mean {mean:+.3g}, mean size {size:.3g} steps"
         ax.stairs(share, edges, color=colour(k), lw=1.5, ls="-" if k == 0 else (0, (3, 1.2)), label=plain(label))
     if min(lowest) < 0.01:
@@ -66,8 +69,8 @@ def delay_error_histogram(error, spikes=None, *, clipped=None, target=None, dela
     ax.axvline(0, color=MUTED, lw=0.9, zorder=1)
     facts = f"{count(len(error), 'synapse')}, bins of {edges[1] - edges[0]:g} steps"
     if clipped is not None:
-        facts += f", {100 * np.mean(clipped):.3g} % beyond what the chip holds"
-    ax.set_title("\n".join(plain(line) for line in (setting(target, delays), facts) if line))
+        facts += f", {100 * np.mean(clipped):.3g} % beyond what the chip holds" if np.any(clipped) else ", none cut"
+    ax.set_title(lines(setting(target, delays), facts))
     ax.set_xlabel("realised delay - learned delay (steps)")
     ax.set_ylabel("share (%)")
     ax.grid(axis="y")
@@ -81,5 +84,5 @@ def _edges(error):
     """Bins of one round width, one of them centred on 0, so that exact delays share a bin."""
     low, high = min(error.min(), -0.5), max(error.max(), 0.5)
     width = next((w for w in _WIDTHS if (high - low) / w <= _BINS), None) or float(np.ceil((high - low) / _BINS))
-    first, last = np.floor(low / width + 0.5), np.floor(high / width + 0.5)
+    first, last = np.floor(low / width + 0.5 + 1e-9), np.ceil(high / width - 0.5 - 1e-9)
     return (np.arange(first, last + 2) - 0.5) * width

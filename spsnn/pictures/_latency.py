@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from spsnn.errors import DataError
 from spsnn.pictures._checks import numbers
-from spsnn.pictures._style import ALARM, INK, MUTED, badge, colour, count, new_figure, plain, setting, styled
+from spsnn.pictures._style import ALARM, INK, MUTED, badge, colour, count, lines, new_figure, plain, setting, styled
 
 _BINS = 50
 _UNITS = (("ns", 1.0, 1e4), ("µs", 1e3, 1e7), ("ms", 1e6, float("inf")))
@@ -14,9 +15,7 @@ _MARKS = (("median", 50, MUTED), ("95 %", 95, INK), ("99 %", 99, ALARM))
 
 
 @styled
-def latency_histogram(
-    latency_ns, *, what="spike", target=None, delays=None, hypothetical=False, note=None, title=None
-):
+def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hypothetical=False, note=None, title=None):
     """Histogram of latencies with median, 95 % and 99 %, and beneath it the share that takes longer.
 
     The lower panel is the complementary distribution on a logarithmic axis, where the rare late ones show.
@@ -47,26 +46,34 @@ def latency_histogram(
         6.8, 5.0, title or f"Latency per {what}", alt, nrows=2, sharex=True, gridspec_kw={"height_ratios": [3, 2]}
     )
     wide = latency[0] > 0 and latency[-1] > 30 * latency[0]
-    edges = _edges(latency[0], latency[-1], wide)
+    edges = _edges(latency[0], latency[-1], wide, int(np.clip(2 * len(latency) ** 0.5, 10, _BINS)))
     share = 100 * np.histogram(latency, edges)[0] / len(latency)
     top.stairs(share, edges, fill=True, color=colour(0), alpha=0.3)
     top.stairs(share, edges, color=colour(0), lw=1.5)
     longer = 100 * (1 - np.arange(1, len(latency) + 1) / len(latency))
     keep = np.unique(np.linspace(0, len(latency) - 1, 4000).astype(int))
-    tail.plot(latency[keep], longer[keep], color=colour(0), drawstyle="steps-post", label="longer")
+    tail.plot(latency[keep], longer[keep], color=colour(0), drawstyle="steps-post")
     tail.set_yscale("log")
-    tail.set_ylim(max(80 / len(latency), 1e-5), 130)
+    tail.set_ylim(min(max(80 / len(latency), 1e-5), 9), 130)
     tail.yaxis.set_major_formatter("{x:g}")
+    tail.yaxis.set_minor_formatter(NullFormatter())
     for axes in (top, tail):
         if wide:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(axis="y")
         for _, value, shade in marks:
             axes.axvline(value, color=shade, lw=1.1, ls=(0, (4, 2)), zorder=1)
     told = ", ".join(f"{name} {value:.4g}" for name, value, _ in marks) + f", longest {latency[-1]:.4g} {unit}"
     facts = f"{count(len(latency), what)}: {told}"
-    top.set_title("\n".join(plain(line) for line in (setting(target, delays), note, facts) if line))
+    top.set_title(lines(setting(target, delays), note, facts))
+    for k, (name, value, shade) in enumerate(marks):
+        top.annotate(
+            name, (value, 0.99 - 0.1 * k), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
+            va="top", fontsize=8, color=shade,
+        )  # fmt: skip
+    top.set_ylim(0, 1.15 * share.max())
     top.set_ylabel("share (%)")
     tail.set_ylabel("longer (%)")
     tail.set_xlabel(plain(f"latency per {what} ({unit})"))
@@ -75,8 +82,8 @@ def latency_histogram(
     return figure
 
 
-def _edges(low, high, wide):
+def _edges(low, high, wide, bins):
     if wide:
-        return np.geomspace(low, high, _BINS + 1)
-    pad = 0.5 * max(high, 1.0) / _BINS if high == low else 0.0
-    return np.linspace(max(low - pad, 0), high + pad, _BINS + 1)
+        return np.geomspace(low, high, bins + 1)
+    pad = 0.05 * max(high, 1.0) if high == low else 0.0
+    return np.linspace(max(low - pad, 0), high + pad, bins + 1)

@@ -7,7 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spsnn.errors import DataError
 from spsnn.pictures._checks import numbers
-from spsnn.pictures._style import ALARM, MUTED, badge, colour, count, new_figure, plain, setting, styled
+from spsnn.pictures._style import ALARM, MUTED, badge, colour, count, lines, new_figure, plain, setting, styled
 
 _BINS = 30
 
@@ -65,7 +65,7 @@ def link_load_histogram(
         ax.set_xticks([])
         ax.set_yticks([])
         ax.text(0.5, 0.5, "no spike crosses a link", transform=ax.transAxes, ha="center", va="center", color=MUTED)
-    ax.set_title("\n".join(plain(line) for line in (setting(target, delays), facts) if line))
+    ax.set_title(lines(setting(target, delays), facts))
     if hypothetical:
         badge(figure, "HYPOTHETICAL")
     return figure

@@ -8,12 +8,12 @@ from matplotlib.lines import Line2D
 from spsnn.errors import DataError
 from spsnn.pictures._checks import numbers
 from spsnn.pictures._style import (
-    INK,
     MUTED,
     badge,
     colour,
     count,
     legend_below,
+    lines,
     marker,
     new_figure,
     plain,
@@ -85,11 +85,10 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
         ax.set_ylabel(label)
         ax.grid()
         ax.margins(0.08)
-    lines = [setting(target, delays), f"{front.sum()} of {count(len(rows), 'placement')} are beaten by none (filled)"]
-    axes[0].set_title("\n".join(plain(line) for line in lines if line))
+    facts = f"filled: beaten by none ({front.sum()} of {len(rows)}); hollow: another is nowhere worse"
+    axes[0].set_title(lines(setting(target, delays), facts))
     handles = [Line2D([], [], ls="", marker=marker(k), color=colour(k), ms=6) for k in range(len(known))]
-    handles.append(Line2D([], [], ls="", marker="o", markeredgecolor=INK, markerfacecolor="none", ms=5.5))
-    legend_below(figure, handles, [plain(name) for name in known] + ["hollow: beaten by another in every respect"])
+    legend_below(figure, handles, [plain(name) for name in known])
     if hypothetical:
         badge(figure, "HYPOTHETICAL")
     return figure

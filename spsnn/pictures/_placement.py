@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
 from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
@@ -19,6 +18,7 @@ from spsnn.pictures._style import (
     badge,
     count,
     legend_below,
+    lines,
     marker,
     new_figure,
     plain,
@@ -32,7 +32,9 @@ _DRAWN = 20_000
 # Corners of the colour plane in OKLab: blue to orange along x, dark to light along y.  Both directions stay apart for
 # every kind of colour vision, and every colour shows on a light and on a dark page.
 _CORNERS = np.array([[[0.40, -0.02, -0.14], [0.50, 0.10, 0.09]], [[0.80, -0.06, -0.09], [0.86, 0.03, 0.14]]])
-_TO_LMS = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]])
+_TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]
+)
 _TO_RGB = np.array(
     [
         [4.0767416621, -3.3077115913, 0.2309699292],
@@ -97,19 +99,18 @@ def placement(
     alt = f"Learned coordinates of {count(n, 'neuron')} beside their {count(len(used), 'core')}; {order or 'one tile'}."
     figure, (left, right) = new_figure(9.2, 4.9, title or "Learned coordinates and placement", alt, ncols=2)
     _draw_space(left, flat, colours, names)
-    _draw_mesh(right, flat, colours, held, tile[used])
+    centres = _draw_mesh(right, flat, colours, held, tile[used])
     if len(used) <= _NUMBERED:
-        _number(left, np.stack([np.bincount(held, x) / size for x in flat.T], 1), used)
-        within, per_row = tile_slots(tile[used])
-        _number(right, _centres(tile[used], within, per_row), used)
-    left.set_title(plain(note))
+        _number(right, centres, used)
+    left.set_title(lines(setting(target, delays), note))
     left.set_xlabel(plain(labels[0]))
     left.set_ylabel(plain(labels[1]))
     if dim == 1:
         left.set_yticks([])
     right.set_xlabel("mesh column")
     right.set_ylabel("mesh row")
-    right.set_title(plain(f"{setting(target, delays) or 'chip mesh'}\n{order or count(len(used), 'core')}"))
+    # an empty line leaves room for a long first line on the left
+    right.set_title(("\n" if setting(target, delays) else "") + plain(order or count(len(used), "core")))
     known = list(dict.fromkeys(names))
     if known != [""]:
         legend_below(
@@ -123,13 +124,17 @@ def placement(
 
 
 def plane_colours(points):
-    """Colour of every point by its place in the bounding box ``[N, 3]``: blue to orange along x, dark to light along y.
+    """Colour of every point by its place ``[N, 3]``: blue to orange along x, dark to light along y.
 
-    The four corners are mixed linearly in OKLab (Ottosson 2020), where equal steps look equal.
+    The colours span the middle 96 % of the points in each direction; those outside have the colour of the border.  The
+    four corners are mixed linearly in OKLab (Ottosson 2020), where equal steps look equal.
     """
-    low, span = points.min(0), np.ptp(points, axis=0)
-    x, y = np.where(span > 0, (points - low) / np.where(span > 0, span, 1), 0.5).T[:, :, None]
-    lab = (1 - y) * ((1 - x) * _CORNERS[0, 0] + x * _CORNERS[0, 1]) + y * ((1 - x) * _CORNERS[1, 0] + x * _CORNERS[1, 1])
+    low, high = np.percentile(points, (2, 98), axis=0)
+    span = high - low
+    x, y = np.clip(np.where(span > 0, (points - low) / np.where(span > 0, span, 1), 0.5), 0, 1).T[:, :, None]
+    lab = (1 - y) * ((1 - x) * _CORNERS[0, 0] + x * _CORNERS[0, 1]) + y * (
+        (1 - x) * _CORNERS[1, 0] + x * _CORNERS[1, 1]
+    )
     linear = np.clip((lab @ _TO_LMS.T) ** 3 @ _TO_RGB.T, 0, 1)
     return np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
 
@@ -145,7 +150,10 @@ def _draw_space(ax, flat, colours, names):
 
 
 def _draw_mesh(ax, flat, colours, held, tile):
-    """One image: a block of pixels for each tile, in it one for each core, in it one cell for each neuron or so."""
+    """One image: a block of pixels for each tile, in it one for each core, in it one cell for each neuron or so.
+
+    Returns the centre of every core ``[K, 2]``.
+    """
     within, per_row = tile_slots(tile)
     most = np.bincount(held).max()
     cells = int(np.clip(np.sqrt(most), 1, 8))
@@ -165,12 +173,15 @@ def _draw_mesh(ax, flat, colours, held, tile):
         start = x * tile_px + gap // 2 + within[k, 0] * core_px
         image[top : top + len(block), start : start + len(block), :3] = block
         image[top : top + len(block), start : start + len(block), 3] = 1
+    half = cells * cell / 2
+    centres = low - 0.5 + (tile - low) + (gap // 2 + within * core_px + half) / tile_px
     extent = (low[0] - 0.5, high[0] + 0.5, high[1] + 0.5, low[1] - 0.5)
     ax.imshow(image, extent=extent, interpolation="nearest", aspect="equal", zorder=2)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+    for axis, first, last in ((ax.xaxis, low[0], high[0]), (ax.yaxis, low[1], high[1])):
+        axis.set_ticks(range(first, last + 1, -(-(last + 1 - first) // 16)))
+    return centres
 
 
 def _mosaic(points, colours, cells):
@@ -183,10 +194,6 @@ def _mosaic(points, colours, cells):
         row = row[np.argsort(points[row, 0], kind="stable")]
         block[k] = colours[row[np.arange(cells) * len(row) // cells]]
     return block
-
-
-def _centres(tile, within, per_row):
-    return tile + (within - (per_row - 1) / 2) * 6 / 7 / per_row
 
 
 def _number(ax, places, cores):
