@@ -84,8 +84,8 @@ def energy_bars(
 def _bars(ax, names, values, colours, total, unit, sources):
     bars = ax.barh(range(len(values)), values, height=0.66, color=colours)
     for bar, name, value in zip(bars, names, values, strict=True):
-        text = f"{value:.4g} {unit}" + (f"  ({_percent(value / total)})" if total else "")
-        text += f"  {sources[name]}" if sources and name in sources else ""
+        text = f"{value:.4g} {unit}" + (f" ({_percent(value / total)})" if total else "")
+        text += f", {sources[name]}" if sources and name in sources else ""
         ax.annotate(
             plain(text), (value, bar.get_y() + bar.get_height() / 2), (5, 0), textcoords="offset points",
             va="center", fontsize=8,

@@ -16,7 +16,7 @@ _MARKS = (("median", 50, MUTED), ("95 %", 95, INK), ("99 %", 99, ALARM))
 
 @styled
 def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hypothetical=False, note=None, title=None):
-    """Histogram of latencies with median, 95 % and 99 %, and beneath it the share that takes longer.
+    """Histogram of latencies with median, 95 % and 99 %, and beneath it the share that takes so long or longer.
 
     The lower panel is the complementary distribution on a logarithmic axis, where the rare late ones show.
 
@@ -50,9 +50,9 @@ def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hyp
     share = 100 * np.histogram(latency, edges)[0] / len(latency)
     top.stairs(share, edges, fill=True, color=colour(0), alpha=0.3)
     top.stairs(share, edges, color=colour(0), lw=1.5)
-    longer = 100 * (1 - np.arange(1, len(latency) + 1) / len(latency))
+    longer = 100 * (1 - np.arange(len(latency)) / len(latency))
     keep = np.unique(np.linspace(0, len(latency) - 1, 4000).astype(int))
-    tail.plot(latency[keep], longer[keep], color=colour(0), drawstyle="steps-post")
+    tail.plot(latency[keep], longer[keep], color=colour(0), drawstyle="steps-pre")
     tail.set_yscale("log")
     tail.set_ylim(min(max(80 / len(latency), 1e-5), 9), 130)
     tail.yaxis.set_major_formatter("{x:g}")
@@ -75,7 +75,7 @@ def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hyp
         )  # fmt: skip
     top.set_ylim(0, 1.15 * share.max())
     top.set_ylabel("share (%)")
-    tail.set_ylabel("longer (%)")
+    tail.set_ylabel("so long or\nlonger (%)")
     tail.set_xlabel(plain(f"latency per {what} ({unit})"))
     if hypothetical:
         badge(figure, "HYPOTHETICAL")

@@ -95,7 +95,11 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     assert "inherited" in figures["energy_source"]
     assert abs(figures["mapped_accuracy"] - figures["float_accuracy"]) < 0.05
     names = {p.name for p in out.iterdir()}
-    assert names == {"layout.json", "layout.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
+    pictures = {f"{name}.png" for name in ("mesh", "placement", "links", "delays", "energy")}
+    assert names == {"layout.json", "layout.h5", "figures.json", "report.html", *pictures}
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("<figure") == 5 and "http://" not in page and "https://" not in page
+    assert "inherited: no public per-operation energy of Loihi 2" in page
 
 
 def test_map_labels_hypothetical_delays(trained, capsys):
