@@ -48,6 +48,8 @@ def make_augment(config):
         parts.append(datasets.TimeStretch(1 + config.stretch))
     if config.channel_shift:
         parts.append(datasets.ChannelShift(config.channel_shift))
+    if config.channel_stretch:
+        parts.append(datasets.ChannelStretch(1 + config.channel_stretch))
     if config.jitter:
         parts.append(datasets.Jitter(config.jitter))
     if config.drop:
