@@ -51,7 +51,8 @@ def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hyp
     top.stairs(share, edges, fill=True, color=colour(0), alpha=0.3)
     top.stairs(share, edges, color=colour(0), lw=1.5)
     longer = 100 * (1 - np.arange(len(latency)) / len(latency))
-    keep = np.unique(np.linspace(0, len(latency) - 1, 4000).astype(int))
+    # ranks from the longest on, ever wider apart
+    keep = np.unique(len(latency) - np.geomspace(1, len(latency), 2000).astype(int))
     tail.plot(latency[keep], longer[keep], color=colour(0), drawstyle="steps-pre")
     tail.set_yscale("log")
     tail.set_ylim(min(max(80 / len(latency), 1e-5), 9), 130)
