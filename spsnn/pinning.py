@@ -79,13 +79,14 @@ def measure(model, target="loihi2", *, accuracy=True, split="test", data=None, d
         data = workflow.load_split(workflow.data_of(model, place), split, data_dir)
     chip, report = workflow.map_model(model, data, target=target, accuracy=accuracy, **options)
     figures = {key: report[key] for key, _, _ in _FIGURES.values() if key in report}
+    rest = {key: value for key, value in options.items() if key not in report}
     if accuracy:
         figures["accuracy_percent"] = 100 * report["mapped_accuracy"]
     return chip, {
         "format": FORMAT,
         "schema": SCHEMA,
         "spsnn": __version__,
-        "settings": {key: report[key] for key in _SETTINGS} | {"cores": options.get("cores")},
+        "settings": json.loads(json.dumps({key: report[key] for key in _SETTINGS} | rest, default=str)),
         "sources": {key: report[key] for key in _SOURCES},
         "figures": {key: float(value) for key, value in figures.items()},
         "layout": _places(chip),
@@ -131,13 +132,11 @@ def problem(path, now, tolerances):
 
 def compare(pinned, now, tolerances):
     """Differences between two sets of figures beyond the tolerances, as a table; None if there are none."""
-    settings = [
-        f"  {key}: {pinned['settings'].get(key)!r} -> {value!r}"
-        for key, value in now["settings"].items()
-        if pinned["settings"].get(key) != value
-    ]
-    if settings:
-        return "the baseline was made with other settings (pinned -> now)\n" + "\n".join(settings)
+    old, new = pinned["settings"], now["settings"]
+    changed = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    if changed:
+        told = "\n".join(f"  {key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+        return f"the baseline was made with other settings (pinned -> now)\n{told}"
     rows, failed = [], False
     for name, (key, words, relative) in _FIGURES.items():
         allowed = getattr(tolerances, name)
@@ -169,6 +168,8 @@ def compare(pinned, now, tolerances):
         lines += ["", f"Neurons that changed core, the first {min(_SHOWN, len(listing))} of {moved}:", *listing]
     lines += [f"{key}: {pinned['sources'].get(key)!r} -> {value!r}"
               for key, value in now["sources"].items() if pinned["sources"].get(key) != value]  # fmt: skip
+    if pinned.get("spsnn") != now.get("spsnn"):
+        lines.append(f"spsnn: {pinned.get('spsnn')} -> {now.get('spsnn')}")
     return "\n".join(lines)
 
 

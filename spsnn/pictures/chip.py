@@ -11,6 +11,7 @@ from spsnn.pictures._latency import latency_histogram
 from spsnn.pictures._links import link_load_histogram
 from spsnn.pictures._pareto import pareto_front
 from spsnn.pictures._placement import placement
+from spsnn.pictures._style import count
 
 _DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.route`
 
@@ -22,20 +23,22 @@ _WORDS = {
     "axon_out": "messages sent",
     "axon_in": "messages received",
     "within_tile": "deliveries within a tile",
+    "synaptic_op_sparse": "sparse synaptic operations",
+    "chip_link": "links between chips",
+    "merge": "merges of partial sums",
     "hop_ew": "hops east-west",
     "hop_ns": "hops north-south",
 }
 
 
-def chip_pictures(chip, *, front=(), latency_ns=None, latency_of="spike", latency_note=None):
+def chip_pictures(chip, *, front=(), noc=None):
     """All pictures that a chip allows.
 
     Args:
         chip: `spsnn.hwmap.Chip`.
         front: rows for `pareto_front`, if there are any.
-        latency_ns: ``[n]`` for `latency_histogram`, or None.
-        latency_of: what each latency is of.
-        latency_note: what the latencies rest on.
+        noc: latencies of simulated traces, or None: an object with ``timing`` (``noc`` or ``queue``), ``latency_ns`` of
+            every message, ``inference_us`` of every trace; what ``chip.simulate`` returns.
 
     Returns:
         dict from a short name to ``(caption, Figure)``.
@@ -52,11 +55,18 @@ def chip_pictures(chip, *, front=(), latency_ns=None, latency_of="spike", latenc
     out["energy"] = ("Energy of one inference.", energy(chip))
     if len(front):
         out["pareto"] = ("Placements by what they cost.", pareto_front(front, **_setting(chip)))
-    if latency_ns is not None and len(latency_ns):
-        out["latency"] = (
-            f"How long each {latency_of} takes.",
-            latency_histogram(latency_ns, what=latency_of, note=latency_note, **_setting(chip)),
-        )
+    return out if noc is None else out | _latencies(chip, noc)
+
+
+def _latencies(chip, noc):
+    note = f"timing model {noc.timing}, {count(len(noc.inference_us), 'recorded inference')}"
+    out = {}
+    if noc.timing == "noc" and len(noc.latency_ns):
+        picture = latency_histogram(noc.latency_ns, what="message", note=note, **_setting(chip))
+        out["latency"] = ("From when a message is due until its synapses are served.", picture)
+    if len(noc.inference_us) > 1:
+        picture = latency_histogram(1e3 * noc.inference_us, what="inference", note=note, **_setting(chip))
+        out["inferences"] = ("How long each inference takes.", picture)
     return out
 
 
@@ -117,7 +127,7 @@ def energy(chip):
     names.remove("static")
     parts = {_word(name): chip.cost[f"energy_{name}_nj"] for name in names}
     figure = {"static": "static_power_mw", **{_word(name): f"energy_{name}_pj" for name in names}}
-    known = {n: chip.target.provenance[key].kind for n, key in figure.items() if key in chip.target.provenance}
+    known = {name: chip.target.provenance[key].kind for name, key in figure.items() if key in chip.target.provenance}
     shown = {name: value for name, value in parts.items() if value} or {"dynamic": 0.0}
     kinds = {known[name] for name in (*shown, "static") if name in known}
     return energy_bars(

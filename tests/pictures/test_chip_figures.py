@@ -1,5 +1,7 @@
 """Pictures of a mapped network show its numbers, say what they rest on, and draw one core or a thousand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from matplotlib.colors import PowerNorm
@@ -290,8 +292,11 @@ def local_chip(n, cores, target="loihi2", **options):
 
 def test_pictures_of_a_chip_hold_its_numbers():
     chip = local_chip(90, 24, delay_mode="hop")
-    shown = pictures.chip_pictures(chip, front=rows([0, 0, 0, 0]), latency_ns=[1.0, 2.0])
-    assert list(shown) == ["mesh", "placement", "links", "delays", "energy", "pareto", "latency"]
+    noc = SimpleNamespace(timing="noc", latency_ns=np.array([1.0, 2.0]), inference_us=np.array([50.0, 51.0]))
+    shown = pictures.chip_pictures(chip, front=rows([0, 0, 0, 0]), noc=noc)
+    assert list(shown) == ["mesh", "placement", "links", "delays", "energy", "pareto", "latency", "inferences"]
+    assert "timing model noc, 2 recorded inferences" in subtitle(shown["latency"][1])
+    assert shown["inferences"][1].axes[1].get_xlabel() == "latency per inference (µs)"
     for caption, figure in shown.values():
         assert caption and badges(figure) == 1
         assert "Intel Loihi 2, delays hop (hypothetical on loihi2)" in subtitle(figure)

@@ -92,6 +92,7 @@ def test_a_difference_can_be_read(project, pinned):
         content["figures"]["energy_nj_per_inference"] /= 1.05
         content["layout"]["output"][1] = [7, 3, 2]
         content["sources"]["energy_source"] = "somewhere else"
+        content["spsnn"] = "0.0.1"
 
     change(pinned, alter)
     result = project.runpytest()
@@ -106,6 +107,7 @@ def test_a_difference_can_be_read(project, pinned):
             "*neurons on another core*1 of 63*not kept*",
             "*output?1?: core 2 of tile (7, 3) -> core ? of tile (*",
             "energy_source: 'somewhere else' -> 'inherited*",
+            f"spsnn: 0.0.1 -> {spsnn.__version__}",
             "*--spsnn-accept*",
         ]
     )
