@@ -131,6 +131,18 @@ def test_port_and_borders_of_chips():
     assert subtitle(figure) == "two, delays stored\n1 core used on 1 tile of 32, framed: port of the host"
 
 
+def test_a_large_mesh_is_cut_to_the_part_in_use():
+    cores = [{"name": "0", "x": 40, "y": 7, "load": 1}, {"name": "1", "x": 42, "y": 7, "load": 1}]
+    links = [{"x0": 42, "y0": 8, "x1": 42, "y1": 7, "load": 2.0}]
+    figure = pictures.chip_mesh((64, 64), cores, links, port=(40, 6))
+    ax = figure.axes[0]
+    assert (ax.get_xlim(), ax.get_ylim()) == ((38.4, 43.6), (9.6, 4.4))  # columns 39 to 43, rows 5 to 9
+    assert len(next(c for c in ax.collections if c.get_label() == "tiles").get_paths()) == 25
+    assert "the part in use of a mesh of 64 by 64 tiles" in subtitle(figure)
+    full = [{"name": "", "x": x, "y": x, "load": 1} for x in (0, 127)]
+    assert max(pictures.chip_mesh((128, 128), full).get_size_inches()) < 16
+
+
 # ------------------------------------------------------------------------------------- delays, links, latency
 
 
