@@ -69,15 +69,17 @@ def latency_histogram(latency_ns, *, what="spike", target=None, delays=None, hyp
     told = ", ".join(f"{name} {value:.4g}" for name, value, _ in marks) + f", longest {latency[-1]:.4g} {unit}"
     facts = f"{count(len(latency), what)}: {told}"
     top.set_title(lines(setting(target, delays), note, facts))
-    for k, (name, value, shade) in enumerate(marks):
-        top.annotate(
-            name, (value, 0.99 - 0.1 * k), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-            va="top", fontsize=8, color=shade,
-        )  # fmt: skip
     top.set_ylim(0, 1.15 * share.max())
     top.set_ylabel("share (%)")
     tail.set_ylabel("so long or\nlonger (%)")
     tail.set_xlabel(plain(f"latency per {what} ({unit})"))
+    at = top.transAxes.inverted().transform(top.transData.transform([(value, 0) for _, value, _ in marks]))[:, 0]
+    for k, (name, value, shade) in enumerate(marks):
+        late = at[k] > 0.88  # no room on the right
+        top.annotate(
+            name, (value, 0.99 - 0.1 * k), (-4 if late else 4, 0), xycoords=("data", "axes fraction"),
+            textcoords="offset points", ha="right" if late else "left", va="top", fontsize=8, color=shade,
+        )  # fmt: skip
     if hypothetical:
         badge(figure, "HYPOTHETICAL")
     return figure

@@ -22,10 +22,11 @@ from spsnn.pictures._style import (
 )
 
 _AIMS = (
-    ("hops", "spike-weighted hops per inference"),
+    ("hops_per_inference", "spike-weighted hops per inference"),
     ("link_load_max", "largest link load (spikes per inference)"),
-    ("delay_error", "mean delay error (steps)"),
+    ("delay_error_per_inference", "delay error (steps times spikes per inference)"),
 )
+_LABELLED = 12
 
 
 @styled
@@ -36,8 +37,10 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
     the delay error where delay errors differ.  Where two aims are all there is, a line joins the front.
 
     Args:
-        rows: list of dicts with ``hops``, ``link_load_max`` and ``placement``, and if known ``delay_error`` and
-            ``dominated``; without the last, it is found from the three costs.
+        rows: list of dicts with ``hops_per_inference`` and ``link_load_max``, and if known
+            ``delay_error_per_inference``, ``placement`` (a name), ``weights`` (of the three costs, written beside
+            points of the front; None for a start) and ``dominated`` (else found from the costs): rows of
+            `spsnn.hwmap.pareto` or `spsnn.hwmap.compare_placements`.
         target: name of the chip.
         delays: how the chip realises delays.
         hypothetical: True if no such chip exists; adds a visible badge.
@@ -53,17 +56,17 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
     if not rows:
         raise DataError("pareto_front needs at least one row, got none")
     for k, row in enumerate(rows):
-        missing = [key for key in ("hops", "link_load_max", "placement") if key not in row]
+        missing = [key for key, _ in _AIMS[:2] if key not in row]
         if missing:
             raise DataError(f"row {k} of the Pareto front lacks {', '.join(missing)}")
-    aims = _AIMS if all(row.get("delay_error") is not None for row in rows) else _AIMS[:2]
+    aims = [aim for aim in _AIMS if all(row.get(aim[0]) is not None for row in rows)]
     cost = {key: numbers([row[key] for row in rows], key, least=0) for key, _ in aims}
-    aims = [aim for aim in aims if aim[0] != "delay_error" or np.ptp(cost["delay_error"]) > 0]
+    aims = aims[:2] + [aim for aim in aims[2:] if np.ptp(cost[aim[0]]) > 0]
     if all("dominated" in row for row in rows):
         front = ~np.array([bool(row["dominated"]) for row in rows])
     else:
         front = ~dominated(np.stack(list(cost.values()), 1))
-    names = [str(row["placement"]) for row in rows]
+    names = [str(row.get("placement", "refined" if row.get("weights") else "start")) for row in rows]
     known = list(dict.fromkeys(names))
     alt = f"{count(len(rows), 'placement')} by hops and link load; {front.sum()} are beaten by none."
     panels = len(aims) - 1
@@ -71,16 +74,18 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
         6.2 if panels == 1 else 10.0, 4.8, title or "Placements and what they trade", alt, ncols=panels
     )
     axes = np.atleast_1d(axes)
+    hops = cost[_AIMS[0][0]]
     for ax, (key, label) in zip(axes, aims[1:], strict=True):
         if panels == 1:
-            at = np.flatnonzero(front)[np.lexsort((cost[key][front], cost["hops"][front]))]
-            ax.plot(cost["hops"][at], cost[key][at], color=MUTED, lw=1, drawstyle="steps-post", zorder=2)
+            at = np.flatnonzero(front)[np.lexsort((cost[key][front], hops[front]))]
+            ax.plot(hops[at], cost[key][at], color=MUTED, lw=1, drawstyle="steps-post", zorder=2)
         for k, name in enumerate(known):
             own = np.array([n == name for n in names])
             ax.scatter(
-                cost["hops"][own], cost[key][own], s=np.where(front[own], 52, 30), marker=marker(k), lw=1.3, zorder=3,
+                hops[own], cost[key][own], s=np.where(front[own], 52, 30), marker=marker(k), lw=1.3, zorder=3,
                 edgecolors=colour(k), facecolors=[colour(k) if good else "none" for good in front[own]],
             )  # fmt: skip
+        _write_weights(ax, rows, front, hops, cost[key])
         ax.set_xlabel(aims[0][1])
         ax.set_ylabel(label)
         ax.grid()
@@ -92,6 +97,17 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
     if hypothetical:
         badge(figure, "HYPOTHETICAL")
     return figure
+
+
+def _write_weights(ax, rows, front, x, y):
+    """Weights beside the points of a front that is not too crowded; points that coincide share the first."""
+    told = {}
+    for k in np.flatnonzero(front):
+        if rows[k].get("weights"):
+            told.setdefault((x[k], y[k]), "/".join(f"{w:.2g}" for w in rows[k]["weights"]))
+    if len(told) <= _LABELLED:
+        for xy, text in told.items():
+            ax.annotate(text, xy, (5, 4), textcoords="offset points", fontsize=6.5, color=MUTED)
 
 
 def dominated(costs):

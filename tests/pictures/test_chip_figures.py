@@ -228,7 +228,7 @@ def rows(delay_errors):
     names = ["random", "learned", "learned", "hilbert"]
     costs = [(10, 9), (4, 5), (5, 3), (6, 6)]
     return [
-        {"placement": n, "hops": h, "link_load_max": load, "delay_error": e}
+        {"placement": n, "hops_per_inference": h, "link_load_max": load, "delay_error_per_inference": e}
         for n, (h, load), e in zip(names, costs, delay_errors, strict=True)
     ]
 
@@ -254,14 +254,24 @@ def test_pareto_front_shows_delay_errors_that_differ_and_believes_given_marks():
     assert "(3 of 4)" in subtitle(figure)
     marked = [{**row, "dominated": k > 0} for k, row in enumerate(rows([3, 2, 1, 0.5]))]
     assert "(1 of 4)" in subtitle(pictures.pareto_front(marked))
-    bare = [{k: v for k, v in row.items() if k != "delay_error"} for row in rows([3, 2, 1, 0.5])]
+    weighed = [{k: v for k, v in row.items() if k != "placement"} for row in rows([0, 0, 0, 0])]
+    for row, weights in zip(weighed, [None, (1.0, 0.0, 0.0), (0.25, 0.75, 0.0), (0.0, 1.0, 0.0)], strict=True):
+        row["weights"] = weights
+    figure = pictures.pareto_front(weighed)
+    assert {(t.xy, t.get_text()) for t in figure.axes[0].texts} == {((4, 5), "1/0/0"), ((5, 3), "0.25/0.75/0")}
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["start", "refined"]
+    bare = [{k: v for k, v in row.items() if not k.startswith("delay")} for row in rows([3, 2, 1, 0.5])]
     assert len(pictures.pareto_front(bare).axes) == 1
 
 
 @pytest.mark.parametrize(
-    ("wrong", "match"), [([], "at least one"), ([{"hops": 1}], "lacks link_load_max, placement"),
-                         ([{"hops": -1, "link_load_max": 1, "placement": "a"}], "at least 0")]
-)  # fmt: skip
+    ("wrong", "match"),
+    [
+        ([], "at least one"),
+        ([{"hops_per_inference": 1}], "row 0 of the Pareto front lacks link_load_max"),
+        ([{"hops_per_inference": -1, "link_load_max": 1}], "at least 0"),
+    ],
+)
 def test_pareto_front_refuses(wrong, match):
     with pytest.raises(DataError, match=match):
         pictures.pareto_front(wrong)
