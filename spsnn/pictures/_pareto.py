@@ -85,11 +85,11 @@ def pareto_front(rows, *, target=None, delays=None, hypothetical=False, title=No
                 hops[own], cost[key][own], s=np.where(front[own], 52, 30), marker=marker(k), lw=1.3, zorder=3,
                 edgecolors=colour(k), facecolors=[colour(k) if good else "none" for good in front[own]],
             )  # fmt: skip
-        _write_weights(ax, rows, front, hops, cost[key])
         ax.set_xlabel(aims[0][1])
         ax.set_ylabel(label)
         ax.grid()
         ax.margins(0.08)
+    _write_weights(axes[-1], rows, front, hops, cost[aims[-1][0]])
     facts = f"filled: beaten by none ({front.sum()} of {len(rows)}); hollow: another is nowhere worse"
     axes[0].set_title(lines(setting(target, delays), facts))
     handles = [Line2D([], [], ls="", marker=marker(k), color=colour(k), ms=6) for k in range(len(known))]
@@ -106,8 +106,12 @@ def _write_weights(ax, rows, front, x, y):
         if rows[k].get("weights"):
             told.setdefault((x[k], y[k]), "/".join(f"{w:.2g}" for w in rows[k]["weights"]))
     if len(told) <= _LABELLED:
-        for xy, text in told.items():
-            ax.annotate(text, xy, (5, 4), textcoords="offset points", fontsize=6.5, color=MUTED)
+        for k, xy in enumerate(sorted(told)):
+            right = xy[0] > 0.6 * x.max() + 0.4 * x.min()  # the rest of the panel is on the left
+            ax.annotate(
+                told[xy], xy, (-6 if right else 6, -9 if k % 2 else 4), ha="right" if right else "left",
+                textcoords="offset points", fontsize=6.5, color=MUTED,
+            )  # fmt: skip
 
 
 def dominated(costs):
