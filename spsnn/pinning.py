@@ -118,7 +118,7 @@ def problem(path, now, tolerances):
     """What is wrong with a baseline, as text for a reader; None if the figures keep to it."""
     path = Path(path)
     if not path.is_file():
-        return "there is no baseline yet; the figures now are\n" + "\n".join(
+        return f"there is no baseline yet; the figures now are\n\n  {_about(now)}\n" + "\n".join(
             f"  {words:<28}{now['figures'][key]:>12.5g}" for key, words, _ in _FIGURES.values() if key in now["figures"]
         )
     try:
@@ -157,7 +157,7 @@ def compare(pinned, now, tolerances):
         return None
     head = ("figure", "pinned", "now", "change", "allowed", True)
     widths = [max(len(row[k]) for row in (head, *rows)) for k in range(5)]
-    lines = ["the chip has left its baseline", ""]
+    lines = ["the chip has left its baseline", "", f"  {_about(now)}"]
     for row in (head, *rows):
         cells = [
             row[0].ljust(widths[0]),
@@ -171,6 +171,13 @@ def compare(pinned, now, tolerances):
     if pinned.get("spsnn") != now.get("spsnn"):
         lines.append(f"spsnn: {pinned.get('spsnn')} -> {now.get('spsnn')}")
     return "\n".join(lines)
+
+
+def _about(figures):
+    """What every table of these figures must say: chip, delay mode, where the constants come from."""
+    settings, sources = figures["settings"], figures["sources"]
+    energy, time = (sources[key].split(":")[0] for key in _SOURCES)
+    return f"{settings['target']}, delays {settings['delay_label']}; energies {energy}, times {time}"
 
 
 def _figure_row(words, pinned, now, allowed, relative):

@@ -181,7 +181,8 @@ def test_an_unrelated_project_pays_nothing(pytester):
 
 def figures(**changed):
     values = {"accuracy_percent": 90.0, "latency_us_per_inference": 100.0, "energy_nj_per_inference": 200.0} | changed
-    settings, sources = {"target": "loihi2"}, {"energy_source": "user"}
+    settings = {"target": "loihi2", "delay_label": "hop (hypothetical on loihi2)"}
+    sources = {"energy_source": "inherited: from elsewhere", "time_source": "user"}
     layout = {"a": [[0, 0, k] for k in range(10)]}
     head = {"format": "spsnn-pinned-chip", "schema": 1}
     return head | {"settings": settings, "sources": sources, "figures": values, "layout": layout}
@@ -232,6 +233,12 @@ def test_moved_neurons_are_counted(layout, kept):
     told = compare(figures(), now, Tolerances(layout=layout))
     assert (told is None) == kept
     assert kept or "a[7]: core 7 of tile (0, 0) -> core 7 of tile (1, 0)" in told
+
+
+def test_tables_name_the_delay_mode_and_the_sources(tmp_path):
+    said = "loihi2, delays hop (hypothetical on loihi2); energies inherited, times user"
+    assert said in compare(figures(), figures(accuracy_percent=0.0), Tolerances())
+    assert said in problem(tmp_path / "none.json", figures(), Tolerances())
 
 
 def test_neurons_that_come_or_go_count():
