@@ -67,7 +67,8 @@ def delay_error_histogram(
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
     ax.axvline(0, color=MUTED, lw=0.9, zorder=1)
-    facts = f"{count(len(error), 'synapse')}, bins of {edges[1] - edges[0]:g} steps"
+    width = edges[1] - edges[0]
+    facts = f"{count(len(error), 'synapse')}, bins of {width:.3g} {'step' if round(width, 9) == 1 else 'steps'}"
     if clipped is not None:
         facts += f", {100 * np.mean(clipped):.3g} % beyond what the chip holds" if np.any(clipped) else ", none cut"
     ax.set_title(lines(setting(target, delays), facts))

@@ -176,11 +176,18 @@ def _draw_mesh(ax, flat, colours, held, tile):
     half = cells * cell / 2
     centres = low - 0.5 + (tile - low) + (gap // 2 + within * core_px + half) / tile_px
     extent = (low[0] - 0.5, high[0] + 0.5, high[1] + 0.5, low[1] - 0.5)
-    ax.imshow(image, extent=extent, interpolation="nearest", aspect="equal", zorder=2)
+    # more pixels than a page has would alias
+    ax.imshow(
+        image,
+        extent=extent,
+        interpolation="antialiased" if max(image.shape) > 600 else "nearest",
+        aspect="equal",
+        zorder=2,
+    )
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     for axis, first, last in ((ax.xaxis, low[0], high[0]), (ax.yaxis, low[1], high[1])):
-        axis.set_ticks(range(first, last + 1, -(-(last + 1 - first) // 16)))
+        axis.set_ticks(range(first, last + 1, -(-(last + 1 - first) // 10)))
     return centres
 
 
