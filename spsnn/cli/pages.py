@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from spsnn import __version__, models, pictures
+from spsnn.cli.energy import energy_table
 from spsnn.pictures import chip_pictures
 
 
@@ -93,6 +94,7 @@ def write_map_page(path, name, chip, figures, shown):
         f"{name} on {chip.target.title}",
         [
             pictures.Section("On the chip", _assumptions(figures), chip_table(figures), tuple(shown.values())),
+            pictures.Section("Energy by component, with its source", "", energy_table(figures)),
             pictures.Section("What cores hold", "Share of each limit of a core.", use_table(figures)),
         ],
         cards=cards,
@@ -110,6 +112,7 @@ def chip_table(figures):
     """Key figures of a mapped network with their sources."""
     table = [
         ("target", figures["target_title"]),
+        ("neurons", figures["neuron_label"]),
         ("delays", figures["delay_label"]),
         ("latency per inference [us]", figures["latency_us_per_inference"]),
         ("energy per inference [nJ]", figures["energy_nj_per_inference"]),
@@ -152,6 +155,7 @@ def chip_section(name, chip, figures, rows):
     shown = tuple(chip_pictures(chip).values())
     return [
         pictures.Section(f"{name}: on the chip", _assumptions(figures), chip_table(figures), shown),
+        pictures.Section(f"{name}: energy by component, with its source", "", energy_table(figures)),
         pictures.Section(
             f"{name}: placement by learned coordinates against others",
             "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference. "
@@ -187,5 +191,6 @@ def comparison_table(rows):
         ):
             values = np.array([row[key] for row in own])
             entry[label] = f"{values.mean():.4g} ± {values.std():.2g}"
+        entry["energies, times"] = ", ".join(own[0][key].split(":")[0] for key in ("energy_source", "time_source"))
         table.append(entry)
     return table

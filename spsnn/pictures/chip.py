@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from spsnn.hwmap.cost import COMPONENTS
 from spsnn.pictures._chip import chip_mesh
 from spsnn.pictures._delay_error import delay_error_histogram
 from spsnn.pictures._energy import energy_bars
@@ -83,8 +84,7 @@ def mesh(chip):
         load = float(chip.routing.link_load[y, x, d])
         links.append({"x0": int(x), "y0": int(y), "x1": int(x + dx), "y1": int(y + dy), "load": load})
     shape = chip.target.mesh_height, chip.target.mesh_width
-    chips = getattr(chip.target, "chips", (1, 1))
-    return chip_mesh(shape, cores, links, port=chip.target.port, chips=chips, **_setting(chip))
+    return chip_mesh(shape, cores, links, port=chip.target.port, chips=chip.target.chips, **_setting(chip))
 
 
 def learned_placement(chip):
@@ -120,21 +120,15 @@ def delay_errors(chip):
 
 
 def energy(chip):
-    """`energy_bars` of a chip, with the provenance of each constant."""
-    names = [
-        key[len("energy_") : -len("_nj")] for key in chip.cost if key.startswith("energy_") and key.endswith("_nj")
-    ]
-    names.remove("static")
-    parts = {_word(name): chip.cost[f"energy_{name}_nj"] for name in names}
-    figure = {"static": "static_power_mw", **{_word(name): f"energy_{name}_pj" for name in names}}
-    known = {name: chip.target.provenance[key].kind for name, key in figure.items() if key in chip.target.provenance}
-    shown = {name: value for name, value in parts.items() if value} or {"dynamic": 0.0}
-    kinds = {known[name] for name in (*shown, "static") if name in known}
+    """`energy_bars` of a chip, with the provenance of each constant where they differ."""
+    cost = chip.cost
+    names = [name for name in COMPONENTS if name != "static" and cost.get(f"energy_{name}_nj")]
+    kinds = {_word(name): cost[f"energy_{name}_source"].split(":")[0] for name in (*names, "static")}
     return energy_bars(
-        shown,
-        static=chip.cost["energy_static_nj"],
-        sources=known if len(kinds) > 1 else None,
-        note="energies " + ", ".join(sorted(kinds) or ["of the user"]) + f", timing model {chip.cost['timing_model']}",
+        {_word(name): cost[f"energy_{name}_nj"] for name in names} or {"none": 0.0},
+        static=cost["energy_static_nj"],
+        sources=kinds if len(set(kinds.values())) > 1 else None,
+        note=f"energies {', '.join(sorted(set(kinds.values())))}, timing model {cost['timing_model']}",
         **_setting(chip),
     )
 
