@@ -123,7 +123,9 @@ def energy(chip):
     """`energy_bars` of a chip, with the provenance of each constant where they differ."""
     cost = chip.cost
     names = [name for name in COMPONENTS if name != "static" and cost.get(f"energy_{name}_nj")]
-    kinds = {_word(name): cost[f"energy_{name}_source"].split(":")[0] for name in (*names, "static")}
+    kinds = {
+        _word(name): cost[f"energy_{name}_source"].split(":")[0] for name in COMPONENTS if cost.get(f"energy_{name}_nj")
+    }
     return energy_bars(
         {_word(name): cost[f"energy_{name}_nj"] for name in names} or {"none": 0.0},
         static=cost["energy_static_nj"],
