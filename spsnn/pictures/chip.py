@@ -122,15 +122,13 @@ def delay_errors(chip):
 def energy(chip):
     """`energy_bars` of a chip, with the provenance of each constant where they differ."""
     cost = chip.cost
-    names = [name for name in COMPONENTS if name != "static" and cost.get(f"energy_{name}_nj")]
-    kinds = {
-        _word(name): cost[f"energy_{name}_source"].split(":")[0] for name in COMPONENTS if cost.get(f"energy_{name}_nj")
-    }
+    used = {name: cost[f"energy_{name}_nj"] for name in COMPONENTS if cost.get(f"energy_{name}_nj")}
+    kinds = {_word(name): cost[f"energy_{name}_source"].split(":")[0] for name in used}
     return energy_bars(
-        {_word(name): cost[f"energy_{name}_nj"] for name in names} or {"none": 0.0},
+        {_word(name): value for name, value in used.items() if name != "static"} or {"none": 0.0},
         static=cost["energy_static_nj"],
         sources=kinds if len(set(kinds.values())) > 1 else None,
-        note=f"energies {', '.join(sorted(set(kinds.values())))}, timing model {cost['timing_model']}",
+        note=f"energies {', '.join(sorted(set(kinds.values()))) or 'none'}, timing model {cost['timing_model']}",
         **_setting(chip),
     )
 
