@@ -55,6 +55,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
 	$(PY) benchmarks/sanafe_check.py
+	$(PY) benchmarks/noc.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 

@@ -14,6 +14,7 @@ from spsnn.hwmap.crossbar import assign_tiles
 from spsnn.hwmap.events import Wiring
 from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.noc_result import simulate_noc
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
@@ -79,6 +80,10 @@ class Chip:
         """Tile ``(x, y)`` of every neuron of a population ``[size, 2]``; the port for input units."""
         core = self.core_of(population)
         return np.where((core < 0)[:, None], np.array(self.target.port), self.routing.core_tile[core])
+
+    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
+        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
+        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
 
     def report(self):
         """All figures of the mapping in one flat dict that JSON can hold; units are in the key names."""

@@ -62,6 +62,7 @@ __all__ = [
     "keep_freed_memory",
     "load",
     "pictures",
+    "record_trace",
     "save",
     "to_graph",
 ]
@@ -71,4 +72,6 @@ def __getattr__(name):
     # Rooms with heavy or optional dependencies are opened when first used.
     if name in ("datasets", "functional", "hwmap", "pictures"):
         return importlib.import_module(f"spsnn.{name}")
+    if name == "record_trace":
+        return importlib.import_module("spsnn.recording").record_trace
     raise AttributeError(f"module 'spsnn' has no attribute {name!r}")

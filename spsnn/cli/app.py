@@ -34,6 +34,8 @@ Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
+Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
+Samples = Annotated[int, typer.Option("--samples", help="Traces for --timing queue or noc.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
 Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
@@ -127,6 +129,8 @@ def map_(
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
+    timing: Timing = "simple",
+    samples: Samples = 16,
     seed: Seed = 0,
     out: Out = None,
     data_dir: DataDir = None,
@@ -146,6 +150,8 @@ def map_(
         partition=partition,
         delay_mode=delay_mode,
         cores=cores,
+        timing=timing,
+        samples=samples,
         seed=seed,
     )
     if out is not None:

@@ -15,6 +15,8 @@ from spsnn.cli.config import DataConfig, typed
 from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
+from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.recording import record_trace
 from spsnn.training import evaluate, fit
 
 
@@ -160,7 +162,7 @@ def data_of(model, path):
     return typed(DataConfig, model.provenance["data"], "data")
 
 
-def map_model(model, data, *, target="loihi2", accuracy=True, **options):
+def map_model(model, data, *, target="loihi2", accuracy=True, timing="simple", samples=16, **options):
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
     Args:
@@ -168,10 +170,17 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
         data: data set (`EventSet`).
         target, options: of `spsnn.hwmap.compile`.
         accuracy: also run the quantised network on ``data``.
+        timing: ``simple``, or how to time spike traces of the mapped network: ``queue`` or ``noc``.
+        samples: number of traces.
 
     Returns:
-        ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for.
+        ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for, and those of the
+        traces with the timing before their names.
     """
+    if timing not in ("simple", *TIMINGS) or samples < 1:
+        raise ConfigError(
+            f"timing must be one of simple, {', '.join(TIMINGS)} with at least one sample, got {timing!r}, {samples}"
+        )
     source = f"{data.name} {data.split}, {len(data)} samples"
     network = models.to_graph(model, data.events, source=source, name=data.name)
     chip = hwmap.compile(network, target, **options)
@@ -179,6 +188,11 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
     if accuracy:
         figures["float_accuracy"] = evaluate(model, data.events)["accuracy"]
         figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data.events)["accuracy"]
+    if timing != "simple":
+        mapped = models.from_graph(model, chip.quantised)
+        traces = record_trace(mapped, data.events[: min(samples, len(data))], chip.flat)
+        found = chip.simulate(traces, timing=timing).report()
+        figures |= {f"{timing}_{name.removeprefix('noc_')}": value for name, value in found.items()}
     return chip, figures
 
 

@@ -327,3 +327,19 @@ def test_a_run_without_validation_is_trained_and_reported(capsys, tmp_path):
     code, _, err = run(capsys, "evaluate", out / "model.h5", "--split", "validation")
     assert code == 2
     assert "this run has no validation set" in err
+
+
+@pytest.mark.parametrize("timing", ["noc", "queue"])
+def test_map_times_spike_traces(trained, capsys, timing):
+    options = ("--cores", 4, "--timing", timing, "--samples", 3, "--json")
+    code, out, _ = run(capsys, "map", trained / "model.h5", *options)
+    found = json.loads(out)
+    assert code == 0 and found[f"{timing}_traces"] == 3
+    ordered = [found[f"{timing}_latency_us_per_inference_{p}"] for p in ("p50", "p95", "max")]
+    assert found[f"{timing}_latency_us_without_network"] < ordered[0] <= ordered[1] <= ordered[2]
+    assert found[f"{timing}_energy_source"].startswith("inherited")
+
+
+def test_map_refuses_an_unknown_timing(trained, capsys):
+    code, _, err = run(capsys, "map", trained / "model.h5", "--timing", "exact")
+    assert code == 2 and "timing must be one of simple, noc, queue" in err
