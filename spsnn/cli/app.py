@@ -142,9 +142,11 @@ def map_(
     if out is not None:
         make_folder(out)
     net, data = _open(model, "test", data_dir)
+    timed = []
     chip, figures = workflow.map_model(
         net,
         data,
+        on_timed=timed.append,
         target=read_target(target, target_set),
         placement=placement,
         partition=partition,
@@ -158,7 +160,7 @@ def map_(
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
         workflow.write_json(out / "figures.json", figures)
-        shown = pages.chip_pictures(chip)
+        shown = pages.chip_pictures(chip, noc=timed[0] if timed else None)
         for name, (_, figure) in shown.items():
             _save_picture(figure, out / f"{name}.png")
         pages.write_map_page(out / "report.html", data.name, chip, figures, shown)

@@ -7,6 +7,7 @@ import torch
 
 from spsnn import __version__, models, pictures
 from spsnn.cli.energy import energy_table
+from spsnn.hwmap.noc_result import TIMINGS
 from spsnn.pictures import chip_pictures
 
 
@@ -70,6 +71,25 @@ def model_section(name, model, data, history, metrics):
     return pictures.Section(f"{name}: training", text, table, tuple(figures))
 
 
+_TIMED = (
+    ("latency_us_per_inference", "latency per inference, mean [us]"),
+    ("latency_us_per_inference_p95", "latency per inference, 95 % [us]"),
+    ("latency_us_per_inference_max", "latency per inference, longest [us]"),
+    ("latency_us_without_network", "latency without the network [us]"),
+    ("message_latency_ns_mean", "latency per message, mean [ns]"),
+    ("message_latency_ns_p99", "latency per message, 99 % [ns]"),
+    ("link_utilisation_max", "time that the busiest link is in use, share"),
+    ("throughput_inferences_per_s", "throughput [inferences/s]"),
+    ("energy_nj_per_inference", "energy per inference [nJ]"),
+    ("edp_nj_us", "energy-delay product [nJ us]"),
+    ("headroom_factor", "factor by which messages may grow"),
+    ("headroom_bottleneck", "what saturates first"),
+    ("headroom_of", "the factor is relative to"),
+    ("energy_source", "source of the energies"),
+    ("time_source", "source of the timing"),
+)
+
+
 def write_map_page(path, name, chip, figures, shown):
     """One self-contained HTML page on a mapped network: figures with their sources, and the pictures.
 
@@ -94,6 +114,7 @@ def write_map_page(path, name, chip, figures, shown):
         f"{name} on {chip.target.title}",
         [
             pictures.Section("On the chip", _assumptions(figures), chip_table(figures), tuple(shown.values())),
+            *_timed_sections(figures),
             pictures.Section("Energy by component, with its source", "", energy_table(figures)),
             pictures.Section("What cores hold", "Share of each limit of a core.", use_table(figures)),
         ],
@@ -104,8 +125,21 @@ def write_map_page(path, name, chip, figures, shown):
     )
 
 
-def _assumptions(figures):
-    return figures["cost_assumptions"].capitalize() + "."
+def _timed_sections(figures):
+    """Section on the recorded spikes that were timed, if any were."""
+    sections = []
+    for timing in TIMINGS:
+        own = {k.removeprefix(f"{timing}_"): v for k, v in figures.items() if k.startswith(f"{timing}_")}
+        if own:
+            rows = [(words, own[key]) for key, words in _TIMED if own.get(key) is not None]
+            text = f"{own['traces']} recorded inferences. {_assumptions(own, 'assumptions')}"
+            sections.append(pictures.Section(f"Recorded spikes, timing model {timing}", text, rows))
+    return sections
+
+
+def _assumptions(figures, key="cost_assumptions"):
+    text = figures[key]
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def chip_table(figures):

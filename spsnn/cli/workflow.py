@@ -162,7 +162,7 @@ def data_of(model, path):
     return typed(DataConfig, model.provenance["data"], "data")
 
 
-def map_model(model, data, *, target="loihi2", accuracy=True, timing="simple", samples=16, **options):
+def map_model(model, data, *, target="loihi2", accuracy=True, timing="simple", samples=16, on_timed=None, **options):
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
     Args:
@@ -172,6 +172,7 @@ def map_model(model, data, *, target="loihi2", accuracy=True, timing="simple", s
         accuracy: also run the quantised network on ``data``.
         timing: ``simple``, or how to time spike traces of the mapped network: ``queue`` or ``noc``.
         samples: number of traces.
+        on_timed: called with the `NocResult` of the traces, where there are any.
 
     Returns:
         ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for, and those of the
@@ -191,7 +192,10 @@ def map_model(model, data, *, target="loihi2", accuracy=True, timing="simple", s
     if timing != "simple":
         mapped = models.from_graph(model, chip.quantised)
         traces = record_trace(mapped, data.events[: min(samples, len(data))], chip.flat)
-        found = chip.simulate(traces, timing=timing).report()
+        result = chip.simulate(traces, timing=timing)
+        if on_timed is not None:
+            on_timed(result)
+        found = result.report()
         figures |= {f"{timing}_{name.removeprefix('noc_')}": value for name, value in found.items()}
     return chip, figures
 
