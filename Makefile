@@ -57,6 +57,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/sparse.py
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
+	$(PY) benchmarks/exports.py
 	$(PY) benchmarks/sanafe_check.py
 	$(PY) benchmarks/noc.py
 	-@$(MAKE) peers

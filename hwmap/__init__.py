@@ -2,6 +2,7 @@
 
 from spsnn.hwmap.compile import Chip, compare_placements, compile
 from spsnn.hwmap.cost import cost_of_trace
+from spsnn.hwmap.integer import IntegerNetwork
 from spsnn.hwmap.layout import Layout, read_layout
 from spsnn.hwmap.noc_model import NocSettings
 from spsnn.hwmap.noc_result import NocResult, simulate_noc
@@ -10,6 +11,7 @@ from spsnn.hwmap.trace import Trace
 
 __all__ = [
     "Chip",
+    "IntegerNetwork",
     "Layout",
     "NocResult",
     "NocSettings",

@@ -201,7 +201,7 @@ def check_inputs(network, spikes):
         DataError: see `IntegerNetwork.run`.
     """
     wanted = {p.name: p.size for p in network.inputs}
-    if set(spikes) != set(wanted):
+    if set(spikes) != set(wanted) or not wanted:
         raise DataError(f"spikes are needed for the inputs {sorted(wanted)}, got them for {sorted(spikes)}")
     found, shape = {}, None
     for name, size in wanted.items():

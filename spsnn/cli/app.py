@@ -141,7 +141,7 @@ def map_(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
+    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout, pictures and a page with --out."""
     from spsnn import hwmap
     from spsnn.cli import pages, workflow
     from spsnn.graph import is_graph, load_graph, save_graph
@@ -151,6 +151,7 @@ def map_(
     chosen = read_target(target, target_set)
     options = {"placement": placement, "partition": partition, "delay_mode": delay_mode, "cores": cores, "seed": seed,
                "scale": scale}  # fmt: skip
+    timed = []
     if is_graph(model):
         if stages or timing != "simple":
             raise ConfigError(f"--stages and --timing run a model on its data; {model} is a graph, give the model file")
@@ -159,7 +160,7 @@ def map_(
     else:
         net, data = _open(model, "test", data_dir)
         chip, figures = workflow.map_model(
-            net, data, target=chosen, stages=stages, timing=timing, samples=samples, **options
+            net, data, target=chosen, stages=stages, timing=timing, samples=samples, on_timed=timed.append, **options
         )
         name = data.name
     if out is not None:
@@ -167,8 +168,10 @@ def map_(
         chip.export(out / "layout.h5")
         save_graph(chip.network, out / "graph.h5")
         workflow.write_json(out / "figures.json", figures)
-        for picture, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
+        shown = pages.chip_pictures(chip, noc=timed[0] if timed else None)
+        for picture, (_, figure) in shown.items():
             _save_picture(figure, out / f"{picture}.png")
+        pages.write_map_page(out / "report.html", name, chip, figures, shown)
     console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
     if stages and not json:
         shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",

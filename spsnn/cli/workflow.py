@@ -169,7 +169,7 @@ def data_of(model, path):
 
 
 def map_model(
-    model, data, *, target="loihi2", accuracy=True, stages=False, timing="simple", samples=16, **options
+    model, data, *, target="loihi2", accuracy=True, stages=False, timing="simple", samples=16, on_timed=None, **options
 ):  # fmt: skip
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
@@ -181,6 +181,7 @@ def map_model(
         stages: also run everything from float to mapped, see `spsnn.deploy.staged`.
         timing: ``simple``, or how to time spike traces of the mapped network: ``queue`` or ``noc``.
         samples: number of traces.
+        on_timed: called with the `NocResult` of the traces, where there are any.
 
     Returns:
         ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` and ``stages`` where asked for, and
@@ -202,7 +203,10 @@ def map_model(
     if timing != "simple":
         mapped = models.from_graph(model, chip.quantised)
         traces = record_trace(mapped, data.events[: min(samples, len(data))], chip.flat)
-        found = chip.simulate(traces, timing=timing).report()
+        result = chip.simulate(traces, timing=timing)
+        if on_timed is not None:
+            on_timed(result)
+        found = result.report()
         figures |= {f"{timing}_{name.removeprefix('noc_')}": value for name, value in found.items()}
     return chip, figures
 

@@ -48,7 +48,7 @@ def chip_run(
         f"{count(spikes, 'spike')} of one sample over {n} steps on {target}, decision {decision}; "
         f"{np.sum(steps['energy_dynamic_nj']) + np.sum(steps['energy_static_nj']):.3g} nJ."
     )
-    title = f"One sample on {target} ({engine}): class {label}, decision {decision}"
+    title = f"{target}, simulated by {engine}: class {label}, decision {decision}"
     figure, axes = new_figure(
         6.8, 1.2 + sum(heights) + 0.36 * len(heights), title, alt, nrows=len(heights), sharex=True, squeeze=False,
         height_ratios=heights,

@@ -95,7 +95,11 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     assert "inherited" in figures["energy_source"]
     assert abs(figures["mapped_accuracy"] - figures["float_accuracy"]) < 0.05
     names = {p.name for p in out.iterdir()}
-    assert names == {"layout.json", "layout.h5", "graph.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
+    pictures = {f"{name}.png" for name in ("mesh", "placement", "links", "delays", "energy")}
+    assert names == {"layout.json", "layout.h5", "graph.h5", "figures.json", "report.html", *pictures}
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("<figure") == 5 and "http://" not in page and "https://" not in page
+    assert "inherited: no public per-operation energy of Loihi 2" in page
 
 
 def test_map_labels_hypothetical_delays(trained, capsys):
@@ -326,14 +330,17 @@ def test_a_run_without_validation_is_trained_and_reported(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("timing", ["noc", "queue"])
-def test_map_times_spike_traces(trained, capsys, timing):
-    options = ("--cores", 4, "--timing", timing, "--samples", 3, "--json")
+def test_map_times_spike_traces(trained, capsys, tmp_path, timing):
+    options = ("--cores", 4, "--timing", timing, "--samples", 3, "--out", tmp_path, "--json")
     code, out, _ = run(capsys, "map", trained / "model.h5", *options)
     found = json.loads(out)
     assert code == 0 and found[f"{timing}_traces"] == 3
     ordered = [found[f"{timing}_latency_us_per_inference_{p}"] for p in ("p50", "p95", "max")]
     assert found[f"{timing}_latency_us_without_network"] < ordered[0] <= ordered[1] <= ordered[2]
     assert found[f"{timing}_energy_source"].startswith("inherited")
+    assert (tmp_path / "latency.png").exists() == (timing == "noc") and (tmp_path / "inferences.png").exists()
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert f"Recorded spikes, timing model {timing}" in page and "what saturates first" in page
 
 
 def test_map_refuses_an_unknown_timing(trained, capsys):

@@ -166,6 +166,14 @@ def test_long_and_negative_delays_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".net"])
+def test_weights_beyond_eight_bits_are_refused(tmp_path, suffix):
+    chip = compile(chain(), load_target("loihi2", weight_bits=12))
+    with pytest.raises(ExportError, match=r"weights into hidden reach 2047; Loihi holds integers up to 127"):
+        chip.export(tmp_path / f"file{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "entry, value, message",
     [
