@@ -13,9 +13,9 @@ from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
-from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
+from spsnn.hwmap.refine import Objective
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
 from spsnn.hwmap.target import load_target
@@ -142,19 +142,29 @@ class Chip:
 
 
 def compile(
-    network, target="loihi2", *, seed=0, partition="mtkahypar", placement="learned", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    *,
+    seed=0,
+    partition="mtkahypar",
+    placement="learned",
+    delay_mode="stored",
+    cores=None,
+    objective=None,
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
 
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
         target: name of a packaged target, path of a TOML file, or ``Target``.
-        seed: of the partitioner and of random placement.
+        seed: of the partitioner and of placement.
         partition: ``mtkahypar`` or ``geometric``.
-        placement: ``learned``, ``random`` or ``row_major``.
+        placement: ``learned``, ``random``, ``row_major``, ``hilbert``, ``force_directed``, ``spectral`` or ``qap``;
+            ``+refine`` after it adds the swap search (``learned+refine``).
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
         cores: number of cores to spread over; None takes the smallest number found to fit.
+        objective: ``Objective`` of the swap search; None weighs hops, and in ``hop`` mode delay error as much.
 
     Returns:
         Chip.
@@ -164,13 +174,20 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
+    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement, objective)
 
 
 def compare_placements(
-    network, target="loihi2", seeds=range(5), *, partition="mtkahypar", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    seeds=range(5),
+    *,
+    partition="mtkahypar",
+    delay_mode="stored",
+    cores=None,
+    placements=("learned", "random", "row_major"),
 ):
-    """Learned placement against random and row-major, paired: one partition for each seed, placed three ways.
+    """Placements against each other, paired: one partition for each seed, placed in every way.
 
     Returns:
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
@@ -184,7 +201,7 @@ def compare_placements(
     rows = []
     for seed in seeds:
         mapper = _Mapper(network, target, seed, partition, delay_mode, cores)
-        for placement in PLACEMENTS:
+        for placement in placements:
             report = mapper.chip(placement).report()
             rows.append({name: report[name] for name in _COMPARED})
     return rows
@@ -227,9 +244,13 @@ class _Mapper:
         self.integers = quantise(network, self.target)
         self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
 
-    def chip(self, placement):
+    def chip(self, placement, objective=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
-        slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
+        if objective is None and self.options["delay_mode"] == "hop":
+            objective = Objective(hops=1.0, delay=1.0)
+        slots = place(
+            flat, target, parts, method=placement, seed=self.options["seed"], objective=objective, network=network
+        )
         routing = route(flat, target, parts, slots)
         integers, extra = self.integers, {}
         if self.options["delay_mode"] == "computed":

@@ -51,7 +51,12 @@ def cost(flat, target, partition, routing):
     received = flat.rates @ partition.reached
     copies = partition.reached.any(1) if target.multicast else partition.reached.sum(1)
     sent = per_core(flat.rates * copies)
+    source = flat.network.activity_source or "not stated"
+    return cost_of_cores(target, steps, routing, active, inactive, spikes, synops, received, sent, source)
 
+
+def cost_of_cores(target, steps, routing, active, inactive, spikes, synops, received, sent, activity_source):
+    """`cost` from the events of every core ``[K]`` each."""
     counts = {
         "synaptic_op": synops.sum(),
         "neuron_active": active.sum(),
@@ -107,7 +112,7 @@ def cost(flat, target, partition, routing):
         "cost_assumptions": ASSUMPTIONS,
         "energy_source": target.energy_source,
         "time_source": target.time_source,
-        "activity_source": flat.network.activity_source or "not stated",
+        "activity_source": activity_source,
     }
 
 
