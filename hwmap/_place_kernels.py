@@ -100,76 +100,84 @@ def _uniform(state):
     return (_next(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
+# Arrays are taken out of the tuples before loops: each look into a tuple costs a reference count.
 @njit(cache=True)
-def tree(net, e, x, y, s):
-    """Links of the union of XY routes of hyperedge ``e``: one row, then columns; spans stay in the scratch."""
-    s.mark[0] += 1
-    mark = s.mark[0]
-    at_x, at_y = x[net.source[e]], y[net.source[e]]
+def tree(source, indptr, cores, e, x, y, low, high, column, mark):
+    """Links of the union of XY routes of hyperedge ``e``: one row, then columns, whose spans stay in low and high."""
+    mark[0] += 1
+    at_x, at_y = x[source[e]], y[source[e]]
     left, right, links = at_x, at_x, 0
-    for k in range(net.indptr[e], net.indptr[e + 1]):
-        core = net.cores[k]
+    for k in range(indptr[e], indptr[e + 1]):
+        core = cores[k]
         to_x, to_y = x[core], y[core]
         left, right = min(left, to_x), max(right, to_x)
-        if s.column[to_x] != mark:
-            s.column[to_x] = mark
-            s.low[to_x] = s.high[to_x] = at_y
-        if to_y < s.low[to_x]:
-            links += s.low[to_x] - to_y
-            s.low[to_x] = to_y
-        elif to_y > s.high[to_x]:
-            links += to_y - s.high[to_x]
-            s.high[to_x] = to_y
+        if column[to_x] != mark[0]:
+            column[to_x] = mark[0]
+            low[to_x] = high[to_x] = at_y
+        if to_y < low[to_x]:
+            links += low[to_x] - to_y
+            low[to_x] = to_y
+        elif to_y > high[to_x]:
+            links += to_y - high[to_x]
+            high[to_x] = to_y
     return left, right, links + right - left
 
 
 @njit(cache=True)
-def add_links(net, e, amount, x, y, load, s):
+def add_links(source, indptr, cores, e, amount, x, y, load, low, high, column, mark):
     """Add an amount to every link of a hyperedge's tree."""
-    left, right, _ = tree(net, e, x, y, s)
-    at_x, at_y = x[net.source[e]], y[net.source[e]]
+    left, right, _ = tree(source, indptr, cores, e, x, y, low, high, column, mark)
+    at_x, at_y = x[source[e]], y[source[e]]
     for to_x in range(at_x, right):
         load[at_y, to_x, EAST] += amount
     for to_x in range(left + 1, at_x + 1):
         load[at_y, to_x, WEST] += amount
     for to_x in range(left, right + 1):
-        if s.column[to_x] == s.mark[0]:
-            for to_y in range(at_y, s.high[to_x]):
+        if column[to_x] == mark[0]:
+            for to_y in range(at_y, high[to_x]):
                 load[to_y, to_x, NORTH] += amount
-            for to_y in range(s.low[to_x] + 1, at_y + 1):
+            for to_y in range(low[to_x] + 1, at_y + 1):
                 load[to_y, to_x, SOUTH] += amount
 
 
 @njit(cache=True)
-def pair_error(net, p, x, y, mesh):
+def pair_error(bins, steps, weight, p, held, residual):
     """Spike-weighted steps by which a pair's realised delays miss the wanted ones."""
-    a, b = net.pre[p], net.post[p]
-    held = mesh.ticks * (abs(x[a] - x[b]) + abs(y[a] - y[b]))
     error = 0.0
-    for k in range(net.bins[p], net.bins[p + 1]):
-        missing = net.steps[k] - held
+    for k in range(bins[p], bins[p + 1]):
+        missing = steps[k] - held
         if missing < 0:
-            error -= net.weight[k] * missing
-        elif missing > mesh.residual:
-            error += net.weight[k] * (missing - mesh.residual)
+            error -= weight[k] * missing
+        elif missing > residual:
+            error += weight[k] * (missing - residual)
     return error
+
+
+@njit(cache=True, inline="always")
+def _distance(x, y, a, b):
+    return abs(x[a] - x[b]) + abs(y[a] - y[b])
 
 
 @njit(cache=True)
 def evaluate(net, mesh, st, s, links):
     """Cost of the placement from scratch."""
-    st.total[:] = 0.0
-    for e in range(net.source.size):
-        st.hops[e] = net.spikes[e] * tree(net, e, st.x, st.y, s)[2]
-        st.total[0] += st.hops[e]
-    for p in range(net.pre.size):
-        st.error[p] = pair_error(net, p, st.x, st.y, mesh)
-        st.total[2] += st.error[p]
+    source, indptr, cores, spikes, x, y = net.source, net.indptr, net.cores, net.spikes, st.x, st.y
+    low, high, column, mark, load = s.low, s.high, s.column, s.mark, st.load
+    pre, post, bins, steps, weight = net.pre, net.post, net.bins, net.steps, net.weight
+    hops = error = 0.0
+    for e in range(source.size):
+        st.hops[e] = spikes[e] * tree(source, indptr, cores, e, x, y, low, high, column, mark)[2]
+        hops += st.hops[e]
+    for p in range(pre.size):
+        held = mesh.ticks * _distance(x, y, pre[p], post[p])
+        st.error[p] = pair_error(bins, steps, weight, p, held, mesh.residual)
+        error += st.error[p]
     if links:
-        st.load[:] = 0.0
-        for e in range(net.source.size):
-            add_links(net, e, net.spikes[e], st.x, st.y, st.load, s)
-        st.total[1] = st.load.max()
+        load[:] = 0.0
+        for e in range(source.size):
+            add_links(source, indptr, cores, e, spikes[e], x, y, load, low, high, column, mark)
+        st.total[1] = load.max()
+    st.total[0], st.total[2] = hops, error
 
 
 @njit(cache=True, inline="always")
@@ -181,61 +189,65 @@ def _move(st, mesh, core, place):
 @njit(cache=True)
 def _gather(net, i, j, s):
     """Hyperedges and pairs whose cost can change when cores i and j swap."""
+    source, ptr, edges, seen, touched = net.source, net.edges_ptr, net.edges, s.edge, s.touched
     s.mark[0] += 1
     mark, n, m = s.mark[0], 0, 0
-    for k in range(net.edges_ptr[i], net.edges_ptr[i + 1]):
-        e = net.edges[k]
-        s.edge[e] = mark
-        s.touched[n] = e
+    for k in range(ptr[i], ptr[i + 1]):
+        touched[n] = edges[k]
+        seen[edges[k]] = mark
         n += 1
     if j >= 0:
-        own = n
-        for k in range(net.edges_ptr[j], net.edges_ptr[j + 1]):
-            e = net.edges[k]
-            if s.edge[e] != mark:
-                s.touched[n] = e
+        own, kept = n, 0
+        for k in range(ptr[j], ptr[j + 1]):
+            e = edges[k]
+            if seen[e] != mark:
+                touched[n] = e
                 n += 1
-            elif net.source[e] != i and net.source[e] != j:
-                s.edge[e] = -mark  # reaches both: the same tiles after the swap
-        kept = 0
+            elif source[e] != i and source[e] != j:
+                seen[e] = -mark  # reaches both: the same tiles after the swap
         for k in range(n):
-            if k >= own or s.edge[s.touched[k]] == mark:
-                s.touched[kept] = s.touched[k]
+            if k >= own or seen[touched[k]] == mark:
+                touched[kept] = touched[k]
                 kept += 1
         n = kept
     if net.pre.size:
+        ptr, pairs, seen, touched = net.pairs_ptr, net.pairs, s.pair, s.touched_pair
         for core in (i, j):
             if core >= 0:
-                for k in range(net.pairs_ptr[core], net.pairs_ptr[core + 1]):
-                    p = net.pairs[k]
-                    if s.pair[p] != mark:
-                        s.pair[p] = mark
-                        s.touched_pair[m] = p
+                for k in range(ptr[core], ptr[core + 1]):
+                    if seen[pairs[k]] != mark:
+                        seen[pairs[k]] = mark
+                        touched[m] = pairs[k]
                         m += 1
     return n, m
 
 
 @njit(cache=True)
 def try_swap(net, mesh, st, s, weights, i, place, threshold):
-    """Move core i to a place, its occupant to the place of i, if the objective rises by less than ``threshold``.
+    """Move core i to a place, its occupant to the place of i, if the objective changes by less than ``threshold``.
 
     Returns the change of the objective, or infinity if it was refused.
     """
     old, j = st.place[i], st.core[place]
-    if old == place or (mesh.x[old] == mesh.x[place] and mesh.y[old] == mesh.y[place]):
+    if mesh.x[old] == mesh.x[place] and mesh.y[old] == mesh.y[place]:
         return np.inf
     n, m = _gather(net, i, j, s)
     _move(st, mesh, i, place)
     _move(st, mesh, j, old)
+    source, indptr, cores, spikes, x, y = net.source, net.indptr, net.cores, net.spikes, st.x, st.y
+    low, high, column, mark, touched, new, now = s.low, s.high, s.column, s.mark, s.touched, s.new_hops, st.hops
     hops = error = 0.0
     for k in range(n):
-        e = s.touched[k]
-        s.new_hops[k] = net.spikes[e] * tree(net, e, st.x, st.y, s)[2]
-        hops += s.new_hops[k] - st.hops[e]
-    for k in range(m):
-        p = s.touched_pair[k]
-        s.new_error[k] = pair_error(net, p, st.x, st.y, mesh)
-        error += s.new_error[k] - st.error[p]
+        e = touched[k]
+        new[k] = spikes[e] * tree(source, indptr, cores, e, x, y, low, high, column, mark)[2]
+        hops += new[k] - now[e]
+    if m:
+        pre, post, bins, steps, weight = net.pre, net.post, net.bins, net.steps, net.weight
+        for k in range(m):
+            p = s.touched_pair[k]
+            held = mesh.ticks * _distance(x, y, pre[p], post[p])
+            s.new_error[k] = pair_error(bins, steps, weight, p, held, mesh.residual)
+            error += s.new_error[k] - st.error[p]
     change = weights[0] * hops + weights[2] * error
     link = 0.0
     accept = change - weights[1] * st.total[1] < threshold
@@ -246,14 +258,12 @@ def try_swap(net, mesh, st, s, weights, i, place, threshold):
         accept = change < threshold
         if not accept:
             _shift(net, mesh, st, s, n, i, j, place, old)
-    else:
-        accept = change < threshold
     if not accept:
         _move(st, mesh, i, old)
         _move(st, mesh, j, place)
         return np.inf
     for k in range(n):
-        st.hops[s.touched[k]] = s.new_hops[k]
+        now[touched[k]] = new[k]
     for k in range(m):
         st.error[s.touched_pair[k]] = s.new_error[k]
     st.total[0] += hops
@@ -266,16 +276,20 @@ def try_swap(net, mesh, st, s, weights, i, place, threshold):
 
 
 @njit(cache=True)
-def _shift(net, mesh, st, s, n, i, j, old, new):
-    """Carry the link loads of the touched hyperedges from i at ``old`` (j at ``new``) to the swapped places."""
+def _shift(net, mesh, st, s, n, i, j, old, to):
+    """Carry the link loads of the touched hyperedges from i at ``old`` (j at ``to``) to the swapped places."""
+    source, indptr, cores, spikes, x, y = net.source, net.indptr, net.cores, net.spikes, st.x, st.y
+    low, high, column, mark, touched, load = s.low, s.high, s.column, s.mark, s.touched, st.load
     _move(st, mesh, i, old)
-    _move(st, mesh, j, new)
+    _move(st, mesh, j, to)
     for k in range(n):
-        add_links(net, s.touched[k], -net.spikes[s.touched[k]], st.x, st.y, st.load, s)
-    _move(st, mesh, i, new)
+        e = touched[k]
+        add_links(source, indptr, cores, e, -spikes[e], x, y, load, low, high, column, mark)
+    _move(st, mesh, i, to)
     _move(st, mesh, j, old)
     for k in range(n):
-        add_links(net, s.touched[k], net.spikes[s.touched[k]], st.x, st.y, st.load, s)
+        e = touched[k]
+        add_links(source, indptr, cores, e, spikes[e], x, y, load, low, high, column, mark)
 
 
 @njit(cache=True)
@@ -290,35 +304,38 @@ def _near(mesh, rng, x, y, radius):
 
 
 @njit(cache=True)
-def anneal(net, mesh, st, s, weights, temperature, tries, radius):
-    """One sweep: ``tries`` proposals for every core, accepted by Metropolis' rule.  Returns the number accepted.
-
-    Proposals lie near the mean tile of the core's partners, near its own tile, or anywhere, in turn.
-    """
-    k, accepted = st.place.size, 0
-    for _ in range(k):
-        i = _below(s.random, k)
+def _propose(ptr, other, pull, mesh, x, y, i, kind, radius, rng):
+    """A place for core i: near the mean tile of its partners (kind 0), near its own tile (1), or anywhere."""
+    if kind == 0:
         sum_x = sum_y = total = 0.0
-        for at in range(net.pull_ptr[i], net.pull_ptr[i + 1]):
-            w, other = net.pull[at], net.pull_core[at]
-            sum_x += w * st.x[other]
-            sum_y += w * st.y[other]
-            total += w
+        for k in range(ptr[i], ptr[i + 1]):
+            sum_x += pull[k] * x[other[k]]
+            sum_y += pull[k] * y[other[k]]
+            total += pull[k]
+        if total > 0:
+            return _near(mesh, rng, np.int64(sum_x / total + 0.5), np.int64(sum_y / total + 0.5), radius)
+    if kind == 1:
+        return _near(mesh, rng, x[i], y[i], radius)
+    return _below(rng, mesh.x.size)
+
+
+@njit(cache=True, inline="always")
+def _threshold(temperature, rng):
+    """Metropolis' rule: a change below this is accepted."""
+    return -temperature * np.log(_uniform(rng) + 1e-300) if temperature > 0 else -1e-9
+
+
+@njit(cache=True)
+def anneal(net, mesh, st, s, weights, temperature, tries, radius):
+    """``tries`` proposals for every core, accepted by Metropolis' rule.  Returns the number accepted."""
+    accepted = 0
+    for _ in range(st.place.size):
+        i = _below(s.random, st.place.size)
         for t in range(tries):
-            kind = t % 3
-            if kind == 0 and total > 0:
-                place = _near(mesh, s.random, np.int64(sum_x / total + 0.5), np.int64(sum_y / total + 0.5), radius)
-            elif kind == 1:
-                place = _near(mesh, s.random, st.x[i], st.y[i], radius)
-            else:
-                place = _below(s.random, mesh.x.size)
-            if place < 0:
-                continue
-            threshold = -1e-9
-            if temperature > 0:
-                threshold = -temperature * np.log(_uniform(s.random) + 1e-300)
-            if try_swap(net, mesh, st, s, weights, i, place, threshold) < np.inf:
-                accepted += 1
+            place = _propose(net.pull_ptr, net.pull_core, net.pull, mesh, st.x, st.y, i, t % 3, radius, s.random)
+            if place >= 0:
+                change = try_swap(net, mesh, st, s, weights, i, place, _threshold(temperature, s.random))
+                accepted += change < np.inf
     return accepted
 
 
@@ -332,34 +349,61 @@ def descend(net, mesh, st, s, weights, radius):
         for to_y in range(max(y - radius, 0), min(y + radius + 1, height)):
             for to_x in range(max(x - radius, 0), min(x + radius + 1, width)):
                 for k in range(mesh.count[to_y, to_x]):
-                    if try_swap(net, mesh, st, s, weights, i, mesh.first[to_y, to_x] + k, -1e-9) < np.inf:
-                        accepted += 1
+                    accepted += try_swap(net, mesh, st, s, weights, i, mesh.first[to_y, to_x] + k, -1e-9) < np.inf
     return accepted
 
 
 @njit(cache=True)
-def load_of(net, x, y, width, height):
-    """Link loads of a placement ``[height, width, 4]``."""
-    none, empty = np.empty(0, np.int64), np.empty(0)
-    low, high, column = np.empty(width, np.int64), np.empty(width, np.int64), np.zeros(width, np.int64)
-    mark, random = np.zeros(1, np.int64), np.zeros(1, np.uint64)
-    s = Scratch(low, high, column, none, none, none, empty, none, empty, mark, random)
-    load = np.zeros((height, width, 4))
-    for e in range(net.source.size):
-        add_links(net, e, net.spikes[e], x, y, load, s)
-    return load
+def fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y):
+    """Fall of the pairwise hops when the occupants of places a and b swap."""
+    out = 0.0
+    for i, j, start, end in ((core[a], core[b], a, b), (core[b], core[a], b, a)):
+        if i >= 0:
+            at_x, at_y, to_x, to_y = tile_x[start], tile_y[start], tile_x[end], tile_y[end]
+            for k in range(ptr[i], ptr[i + 1]):
+                o = other[k]
+                if o != j:  # the two stay as far apart as before
+                    before, after = abs(at_x - x[o]) + abs(at_y - y[o]), abs(to_x - x[o]) + abs(to_y - y[o])
+                    out += pull[k] * (before - after)
+    return out
+
+
+@njit(cache=True, inline="always")
+def exchange(core, x, y, a, b, tile_x, tile_y):
+    """Swap the occupants of places a and b."""
+    core[a], core[b] = core[b], core[a]
+    if core[a] >= 0:
+        x[core[a]], y[core[a]] = tile_x[a], tile_y[a]
+    if core[b] >= 0:
+        x[core[b]], y[core[b]] = tile_x[b], tile_y[b]
 
 
 @njit(cache=True)
-def tensions(ptr, other, pull, x, y, core, a, b, tile_x, tile_y):
-    """Fall of the pairwise hops when the occupants of places a and b swap; 0 where both are empty."""
-    fall = 0.0
-    for i, j, start, end in ((core[a], core[b], a, b), (core[b], core[a], b, a)):
-        if i < 0:
-            continue
-        for k in range(ptr[i], ptr[i + 1]):
-            o = other[k]
-            if o != j:  # the two stay as far apart as before
-                before = abs(tile_x[start] - x[o]) + abs(tile_y[start] - y[o])
-                fall += pull[k] * (before - abs(tile_x[end] - x[o]) - abs(tile_y[end] - y[o]))
-    return fall
+def anneal_pairs(ptr, other, pull, mesh, place, core, x, y, temperature, tries, radius, rng):
+    """`anneal` under pairwise (unicast) hops alone.  Returns the change of the hops."""
+    tile_x, tile_y = mesh.x, mesh.y
+    change = 0.0
+    for _ in range(place.size):
+        i = _below(rng, place.size)
+        for t in range(tries):
+            a, b = place[i], _propose(ptr, other, pull, mesh, x, y, i, t % 3, radius, rng)
+            if b >= 0 and not (tile_x[a] == tile_x[b] and tile_y[a] == tile_y[b]):
+                rise = -fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y)
+                if rise < _threshold(temperature, rng):
+                    exchange(core, x, y, a, b, tile_x, tile_y)
+                    place[i] = b
+                    if core[a] >= 0:
+                        place[core[a]] = a
+                    change += rise
+    return change
+
+
+@njit(cache=True)
+def load_of(edges, x, y, width, height):
+    """Link loads of a placement ``[height, width, 4]``."""
+    source, indptr, cores, spikes = edges.source, edges.indptr, edges.cores, edges.spikes
+    low, high, column = np.empty(width, np.int64), np.empty(width, np.int64), np.zeros(width, np.int64)
+    load, mark = np.zeros((height, width, 4)), np.zeros(1, np.int64)
+    for e in range(source.size):
+        add_links(source, indptr, cores, e, spikes[e], x, y, load, low, high, column, mark)
+    return load

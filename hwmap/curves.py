@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from spsnn.hwmap import _place_kernels as kernels
+from spsnn.hwmap.refine import mesh_of, start_of
 
 
 def hilbert(x, y, side):
@@ -49,16 +50,11 @@ def force_directed(hyperedges, target, slots, places, *, share=0.3, most_rounds=
     Returns:
         place of every core ``[K]``.
     """
-    places = np.asarray(places, np.int64)
-    tile_x, tile_y = (np.asarray(tiles, np.int64) for tiles in target.tile_of_slot(places))
-    number = {place: at for at, place in enumerate(places.tolist())}
-    core = np.full(len(places), -1, np.int64)
-    core[[number[slot] for slot in np.asarray(slots).tolist()]] = np.arange(hyperedges.n_cores)
+    places, mesh = np.asarray(places, np.int64), mesh_of(places, target)
+    tile_x, tile_y = mesh.x, mesh.y
     first, second = _neighbours(tile_x, tile_y)
+    _, core, x, y = start_of(slots, places, mesh, target)
     pull = hyperedges.attraction
-    x, y = np.full(hyperedges.n_cores + 1, target.port[0]), np.full(hyperedges.n_cores + 1, target.port[1])
-    held = core >= 0
-    x[core[held]], y[core[held]] = tile_x[held], tile_y[held]
     arrays = pull.indptr.astype(np.int64), pull.indices.astype(np.int64), pull.data.astype(float), x, y, core
     for _ in range(most_rounds):
         tension = _all_tensions(*arrays, first, second, tile_x, tile_y)
@@ -91,7 +87,7 @@ def _neighbours(x, y):
 def _all_tensions(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
     out = np.empty(first.size)
     for k in range(first.size):
-        out[k] = kernels.tensions(ptr, other, pull, x, y, core, first[k], second[k], tile_x, tile_y)
+        out[k] = kernels.fall(ptr, other, pull, x, y, core, first[k], second[k], tile_x, tile_y)
     return out
 
 
@@ -99,8 +95,5 @@ def _all_tensions(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
 def _swap_tense(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
     for k in range(first.size):
         a, b = first[k], second[k]
-        if kernels.tensions(ptr, other, pull, x, y, core, a, b, tile_x, tile_y) > 1e-9:
-            core[a], core[b] = core[b], core[a]
-            for place in (a, b):
-                if core[place] >= 0:
-                    x[core[place]], y[core[place]] = tile_x[place], tile_y[place]
+        if kernels.fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y) > 1e-9:
+            kernels.exchange(core, x, y, a, b, tile_x, tile_y)

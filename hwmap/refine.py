@@ -10,9 +10,10 @@ import numpy as np
 from spsnn.errors import ConfigError
 from spsnn.hwmap import _place_kernels as kernels
 
-# The inner loop sees at most this many pins (hyperedge, core); more are sampled.
-MOST_PINS = 2_000_000
-_TRIES = 12
+_TRIES = 12  # proposals for each core in a sweep
+TEMPERATURES = 0.05, 0.5
+# Counted in pins (hyperedge, core) looked at: the search under trees, links and delays gets so much work.
+WORK = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -41,119 +42,175 @@ class Objective:
 
 
 def refine(
-    hyperedges, target, slots, places, objective=None, *, seed=0, sweeps=40, temperature=0.1, seconds=None,
-    most_pins=MOST_PINS,
+    edges, target, slots, places, objective=None, *, seed=0, sweeps=400, temperatures=TEMPERATURES, work=WORK,
+    seconds=None,
 ):  # fmt: skip
-    """Improve a placement by swaps, each weighed by its exact change of the objective.
+    """Improve a placement by swaps, each weighed by its exact change of what is searched.
 
     Proposals (a core to a place near the mean tile of the cores it talks to, near its own, or anywhere) are accepted by
-    Metropolis' rule at a temperature that falls to zero, then every core tries all places near it until no swap helps.
-    The best placement seen is returned, so the result is never worse than the start.  Hops are those of multicast trees
-    or of unicast routes, as the target has it.
+    Metropolis' rule at a temperature that falls to zero.  First the hops of unicast routes are searched, once for each
+    starting temperature, cheap enough for many sweeps.  Where that is not all (multicast trees, the busiest link, delay
+    error), the objective itself follows in what ``work`` allows, on a sample of the hyperedges if there are many, then
+    swaps that lower it until none does.  The best placement seen is returned: by the exact objective it is never worse
+    than the start.
 
     Args:
-        hyperedges: ``Hyperedges``.
+        edges: ``Hyperedges``.
         target: ``Target``.
         slots: the start: place of every core ``[K]``, numbered as ``Target.tile_of_slot`` says.
         places: places that may be used ``[S]``, ``S >= K``.
         objective: ``Objective``; None weighs hops alone.
         seed: of the proposals; equal seeds give equal placements.
-        sweeps: sweeps at falling temperature, 12 proposals for each core in each.
-        temperature: of the first sweep, as a share of the start's objective per core.
+        sweeps: sweeps for each temperature, 12 proposals for each core in each.
+        temperatures: where the search under pairwise hops starts, as shares of the hops per core.
+        work: pins (hyperedge, core) that the search under the objective itself may look at.
         seconds: stop after this time; then results depend on the machine.
-        most_pins: networks with more (hyperedge, core) pins are sampled to about that many in the search.
 
     Returns:
         place of every core ``[K]``.
 
     Raises:
-        ConfigError: sweeps or temperature out of range, or delay error asked for without wanted delays.
+        ConfigError: an option out of range, or delay error asked for without wanted delays.
     """
     objective = objective or Objective()
-    if not isinstance(sweeps, (int, np.integer)) or sweeps < 0 or not temperature >= 0:
-        raise ConfigError(f"refine needs sweeps >= 0 and temperature >= 0, got {sweeps!r} and {temperature!r}")
-    if objective.delay and hyperedges.wanted is None:
+    if not isinstance(sweeps, (int, np.integer)) or sweeps < 0 or not all(t >= 0 for t in temperatures) or work < 0:
+        raise ConfigError(
+            "refine needs whole sweeps >= 0, temperatures >= 0 and work >= 0, got "
+            f"{sweeps!r}, {temperatures!r}, {work!r}"
+        )
+    if objective.delay and edges.wanted is None:
         raise ConfigError("Objective.delay needs wanted delays: Hyperedges.of(flat, partition, network=network)")
-    full = _Search(hyperedges, target, slots, places, objective, seed)
-    search = full
-    if len(full.edges.cores) > most_pins:
-        search = _Search(hyperedges.sample(most_pins, seed), target, slots, places, objective, seed)
     deadline = np.inf if seconds is None else time.monotonic() + seconds
-    best = start = search.value()
-    kept = search.state.place.copy()
-    step = temperature * start / max(len(kept), 1)
-    for sweep in range(sweeps):
-        # Falls linearly: half of the sweeps are spent below half the temperature.
-        heat = step * (1 - sweep / sweeps) ** 2
-        search.anneal(heat, radius=1 if sweep % 2 else 2)
-        value = search.value()
-        if value < best:
-            best, kept = value, search.state.place.copy()
-        if time.monotonic() > deadline:
-            break
-    search.put(kept)
-    search.descend(deadline)
-    if search is full:
-        return search.slots()
-    before = full.value()
-    full.put(search.state.place)
-    return full.slots() if full.value() <= before else np.array(slots)
+    slots = np.asarray(slots)
+    found = [slots]
+    if objective.hops:
+        found.append(_anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, deadline))
+    if not target.multicast and not objective.link and not objective.delay:
+        return found[-1]
+    exact = _Search(edges, target, slots, places, objective, seed)
+    best = min(found, key=exact.value_of)
+    share = _affordable(exact, work)
+    search = (
+        exact
+        if share >= 1
+        else _Search(edges.sample(share * len(edges.cores), seed), target, best, places, objective, seed)
+    )
+    search.put(best)
+    searched = search.search(work, deadline)
+    return min((best, searched), key=exact.value_of)
+
+
+def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, deadline):
+    """Simulated annealing of unicast hops."""
+    pull, mesh = edges.attraction, mesh_of(places, target)
+    graph = pull.indptr.astype(np.int64), pull.indices.astype(np.int64), pull.data.astype(float)
+    place, core, x, y = start_of(slots, places, mesh, target)
+    rng = np.array([seed], np.uint64)
+    best = now = start = _pairwise_hops(*graph, x, y)
+    kept = place.copy()
+    for temperature in temperatures:
+        for sweep in range(sweeps):
+            heat = temperature * start / len(place) * (1 - (sweep + 1) / sweeps) ** 2
+            now += kernels.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
+            if now < best - 1e-9 * start:
+                best, kept = now, place.copy()
+            if time.monotonic() > deadline:
+                return np.asarray(places)[kept]
+        place, core, x, y = start_of(np.asarray(places)[kept], places, mesh, target)
+        now = best
+    return np.asarray(places)[kept]
+
+
+def _pairwise_hops(ptr, other, pull, x, y):
+    of = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+    return float(pull @ (np.abs(x[of] - x[other]) + np.abs(y[of] - y[other]))) / 2
 
 
 class _Search:
     """Arrays of the kernels for one network, target and objective."""
 
-    def __init__(self, hyperedges, target, slots, places, objective, seed):
-        self.edges = hyperedges if target.multicast else hyperedges.unicast()
-        self.places = np.asarray(places, np.int64)
-        self.objective = objective
+    def __init__(self, edges, target, slots, places, objective, seed):
+        edges = edges if target.multicast else edges.unicast()
+        self.places, self.target, self.objective = np.asarray(places, np.int64), target, objective
         self.weights = np.array([objective.hops, objective.link, objective.delay], float)
-        wanted = hyperedges.wanted if objective.delay else None
-        self.net = net_of(self.edges, wanted)
-        self.mesh = _mesh(self.places, target)
-        k, e, p = hyperedges.n_cores, len(self.net.source), len(self.net.pre)
-        number = {place: at for at, place in enumerate(self.places.tolist())}
-        place = np.array([number[slot] for slot in np.asarray(slots).tolist()], np.int64)
-        x, y = (
-            np.append(tiles[place], at).astype(np.int64) for tiles, at in zip(self.mesh[:2], target.port, strict=True)
-        )
-        self.state = kernels.State(
-            place, np.full(len(self.places), -1, np.int64), x, y, np.zeros(e), np.zeros(p),
-            np.zeros((target.mesh_height, target.mesh_width, 4)), np.zeros(3),
-        )  # fmt: skip
-        self.state.core[place] = np.arange(k)
-        width = np.zeros(target.mesh_width, np.int64)
+        self.net = net_of(edges, edges.wanted if objective.delay else None)
+        self.mesh = mesh_of(self.places, target)
+        e, p = len(self.net.source), len(self.net.pre)
+        load = np.zeros((target.mesh_height, target.mesh_width, 4))
+        start = start_of(slots, self.places, self.mesh, target)
+        self.state = kernels.State(*start, np.zeros(e), np.zeros(p), load, np.zeros(3))
+        marks = (np.zeros(n, np.int64) for n in (*[target.mesh_width] * 3, e, p, e, p, 1))
+        low, high, column, edge, pair, touched, touched_pair, mark = marks
         random = np.array([seed], np.uint64)
         self.scratch = kernels.Scratch(
-            width, width.copy(), width.copy(), np.zeros(e, np.int64), np.zeros(p, np.int64), np.zeros(2 * e, np.int64),
-            np.zeros(e), np.zeros(2 * p, np.int64), np.zeros(p), np.zeros(1, np.int64), random,
-        )  # fmt: skip
+            low, high, column, edge, pair, touched, np.zeros(e), touched_pair, np.zeros(p), mark, random
+        )
 
     def value(self):
         """The objective, counted from scratch."""
         kernels.evaluate(self.net, self.mesh, self.state, self.scratch, self.objective.link > 0)
         return self.objective.of(*self.state.total)
 
-    def put(self, place):
-        self.state.place[:] = place
-        self.state.core[:] = -1
-        self.state.core[place] = np.arange(len(place))
-        self.state.x[:-1], self.state.y[:-1] = self.mesh.x[place], self.mesh.y[place]
+    def value_of(self, slots):
+        """The objective of a placement."""
+        self.put(slots)
+        return self.value()
 
-    def anneal(self, temperature, radius):
-        kernels.anneal(self.net, self.mesh, self.state, self.scratch, self.weights, temperature, _TRIES, radius)
+    def put(self, slots):
+        """Take a placement."""
+        for mine, new in zip(self.state, start_of(slots, self.places, self.mesh, self.target), strict=False):
+            mine[:] = new
 
-    def descend(self, deadline):
-        """Swaps until none helps: over the whole mesh where it is small."""
-        radius = max(self.mesh.first.shape) if len(self.places) <= 256 else 1
-        self.value()
-        while kernels.descend(self.net, self.mesh, self.state, self.scratch, self.weights, radius):
-            self.value()
+    def proposal_work(self):
+        """Mean number of pins, delay bins and link steps that a proposal looks at."""
+        net, k = self.net, len(self.state.place)
+        size = np.diff(net.indptr).astype(float)
+        if self.objective.link:
+            size += 4 * np.mean(self.mesh.first.shape) + self.state.load.size / max(len(net.edges) / k, 1)
+        pins = np.bincount(np.repeat(np.arange(k), np.diff(net.edges_ptr)), size[net.edges], k)
+        bins = np.bincount(np.repeat(np.arange(k), np.diff(net.pairs_ptr)), np.diff(net.bins)[net.pairs], k)
+        return 2 * float((pins + bins).mean()) + 1
+
+    def search(self, work, deadline):
+        """Anneal for half of the work, then descend; the best placement seen by this search's own objective."""
+        k = len(self.state.place)
+        best = start = self.value()
+        kept = self.places[self.state.place]
+        radius = max(self.mesh.first.shape) if len(self.places) <= 64 else 1
+        around = min(len(self.places), (2 * radius + 1) ** 2 * len(self.places) / np.count_nonzero(self.mesh.count))
+        each = self.proposal_work() * k
+        sweeps = min(int(work / 2 / (each * _TRIES)), 400)
+        for sweep in range(sweeps):
+            heat = 0.05 * start / k * (1 - (sweep + 1) / sweeps) ** 2
+            args = self.net, self.mesh, self.state, self.scratch, self.weights, heat, _TRIES, 1 + sweep % 2
+            kernels.anneal(*args)
+            value = self.value()  # counts anew: no rounding error piles up
+            if value < best:
+                best, kept = value, self.places[self.state.place]
             if time.monotonic() > deadline:
+                return kept
+        self.put(kept)
+        for _ in range(max(int(work / 2 / (each * around)), 1)):
+            self.value()
+            changed = kernels.descend(self.net, self.mesh, self.state, self.scratch, self.weights, radius)
+            if not changed or time.monotonic() > deadline:
                 break
-
-    def slots(self):
         return self.places[self.state.place]
+
+
+def _affordable(search, work):
+    """Share of the hyperedges with which the work allows about 40 sweeps; a larger share sees more, but moves less."""
+    return work / (80 * _TRIES * search.proposal_work() * len(search.state.place))
+
+
+def start_of(slots, places, mesh, target):
+    """``(place, core, x, y)`` of the kernels for a placement."""
+    where = np.full(int(np.max(places)) + 1, -1, np.int64)
+    where[places] = np.arange(len(places))
+    place = where[slots]
+    core = np.full(len(places), -1, np.int64)
+    core[place] = np.arange(len(place))
+    return place, core, np.append(mesh.x[place], target.port[0]), np.append(mesh.y[place], target.port[1])
 
 
 def net_of(edges, wanted=None):
@@ -188,7 +245,8 @@ def _grouped(member, k):
     return np.concatenate([[0], np.cumsum(np.bincount(member, minlength=k))]), np.argsort(member, kind="stable")
 
 
-def _mesh(places, target):
+def mesh_of(places, target):
+    """Places that may be used, as kernels read them."""
     x, y = (np.asarray(tiles, np.int64) for tiles in target.tile_of_slot(places))
     count = np.zeros((target.mesh_height, target.mesh_width), np.int64)
     np.add.at(count, (y, x), 1)

@@ -64,7 +64,7 @@ class Procedural:
         return _targets(*self._arrays, np.asarray(neurons, np.int64))
 
     def network(self, *, dt=1.0, duration=100.0, delay_per_length=1.0):
-        """The explicit network, for small ones: every synapse stored, delay ``delay_per_length * distance / length``."""
+        """The explicit network, for small ones; delays are ``delay_per_length * distance / length`` in ms."""
         post = self.targets(np.arange(self.n))
         pre, post = np.nonzero(post >= 0)[0], post[post >= 0]
         distance = np.linalg.norm(self.positions[pre] - self.positions[post], axis=1)
