@@ -56,10 +56,10 @@ def qap(hyperedges, target, places, seed=0):
     flow[:k, :k], flow[s, :k], flow[:k, s] = among[:k, :k], among[k, :k], among[:k, k]
     tiles = np.concatenate([np.stack(target.tile_of_slot(places), 1), [target.port]])
     distance = np.abs(tiles[:, None] - tiles[None]).sum(-1).astype(float)
-    fixed = np.array([[s, s]])
-    found = quadratic_assignment(flow, distance, method="faq", options={"partial_match": fixed, "rng": seed})
+    options = {"partial_match": np.array([[s, s]]), "rng": np.random.default_rng(seed)}
+    found = quadratic_assignment(flow, distance, method="faq", options=options)
     if s <= _MOST_2OPT_PLACES:
         guess = np.stack([np.arange(s + 1), found.col_ind], 1)
-        options = {"partial_match": fixed, "partial_guess": guess[:s], "rng": seed}
+        options["partial_guess"] = guess[:s]
         found = min(found, quadratic_assignment(flow, distance, method="2opt", options=options), key=lambda r: r.fun)
     return places[found.col_ind[:k]]

@@ -25,9 +25,14 @@ def hilbert(x, y, side):
 
 
 def hilbert_places(places, target):
-    """Places in the order of the Hilbert curve over the smallest square of tiles that holds them."""
+    """Places in the order of the Hilbert curve over the smallest square of tiles that holds them.
+
+    The curve fills the half along the longer side first, so that it does not break on a mesh twice as long as wide.
+    """
     x, y = target.tile_of_slot(np.asarray(places))
     x, y = x - x.min(), y - y.min()
+    if x.max() > y.max():
+        x, y = y, x
     side = 1 << int(max(x.max(), y.max())).bit_length()
     return places[np.argsort(hilbert(x, y, max(side, 1)), kind="stable")]
 

@@ -11,9 +11,9 @@ from spsnn.errors import ConfigError
 from spsnn.hwmap import _place_kernels as kernels
 
 _TRIES = 12  # proposals for each core in a sweep
-TEMPERATURES = 0.05, 0.5
-# Counted in pins (hyperedge, core) looked at: the search under trees, links and delays gets so much work.
-WORK = 200_000_000
+TEMPERATURES = 0.05, 0.2, 0.5
+# At effort 1: partners of a core looked at under pairwise hops, and pins (hyperedge, core) under trees, links, delays.
+_PAIR_WORK, _TREE_WORK = 5e9, 2e8
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Objective:
 
 
 def refine(
-    edges, target, slots, places, objective=None, *, seed=0, sweeps=400, temperatures=TEMPERATURES, work=WORK,
+    edges, target, slots, places, objective=None, *, seed=0, sweeps=1000, temperatures=TEMPERATURES, effort=1.0,
     seconds=None,
 ):  # fmt: skip
     """Improve a placement by swaps, each weighed by its exact change of what is searched.
@@ -50,9 +50,8 @@ def refine(
     Proposals (a core to a place near the mean tile of the cores it talks to, near its own, or anywhere) are accepted by
     Metropolis' rule at a temperature that falls to zero.  First the hops of unicast routes are searched, once for each
     starting temperature, cheap enough for many sweeps.  Where that is not all (multicast trees, the busiest link, delay
-    error), the objective itself follows in what ``work`` allows, on a sample of the hyperedges if there are many, then
-    swaps that lower it until none does.  The best placement seen is returned: by the exact objective it is never worse
-    than the start.
+    error), the objective itself follows in what ``effort`` allows, on a sample of the hyperedges if there are many,
+    then swaps that lower it until none does.  The best placement seen is returned: never worse than the start.
 
     Args:
         edges: ``Hyperedges``.
@@ -61,9 +60,9 @@ def refine(
         places: places that may be used ``[S]``, ``S >= K``.
         objective: ``Objective``; None weighs hops alone.
         seed: of the proposals; equal seeds give equal placements.
-        sweeps: sweeps for each temperature, 12 proposals for each core in each.
+        sweeps: most sweeps for each temperature, 12 proposals for each core in each.
         temperatures: where the search under pairwise hops starts, as shares of the hops per core.
-        work: pins (hyperedge, core) that the search under the objective itself may look at.
+        effort: how much work the searches may take; at 1, some ten seconds on one core for the largest networks.
         seconds: stop after this time; then results depend on the machine.
 
     Returns:
@@ -73,10 +72,15 @@ def refine(
         ConfigError: an option out of range, or delay error asked for without wanted delays.
     """
     objective = objective or Objective()
-    if not isinstance(sweeps, (int, np.integer)) or sweeps < 0 or not all(t >= 0 for t in temperatures) or work < 0:
+    if (
+        not isinstance(sweeps, (int, np.integer))
+        or sweeps < 0
+        or not all(t >= 0 for t in temperatures)
+        or not effort >= 0
+    ):
         raise ConfigError(
-            "refine needs whole sweeps >= 0, temperatures >= 0 and work >= 0, got "
-            f"{sweeps!r}, {temperatures!r}, {work!r}"
+            "refine needs whole sweeps >= 0, temperatures >= 0 and effort >= 0, got "
+            f"{sweeps!r}, {temperatures!r}, {effort!r}"
         )
     if objective.delay and edges.wanted is None:
         raise ConfigError("Objective.delay needs wanted delays: Hyperedges.of(flat, partition, network=network)")
@@ -84,11 +88,12 @@ def refine(
     slots = np.asarray(slots)
     found = [slots]
     if objective.hops:
-        found.append(_anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, deadline))
+        found.append(_anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline))
     if not target.multicast and not objective.link and not objective.delay:
         return found[-1]
     exact = _Search(edges, target, slots, places, objective, seed)
     best = min(found, key=exact.value_of)
+    work = effort * _TREE_WORK
     share = _affordable(exact, work)
     search = (
         exact
@@ -100,12 +105,13 @@ def refine(
     return min((best, searched), key=exact.value_of)
 
 
-def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, deadline):
+def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline):
     """Simulated annealing of unicast hops."""
     pull, mesh = edges.attraction, mesh_of(places, target)
     graph = pull.indptr.astype(np.int64), pull.indices.astype(np.int64), pull.data.astype(float)
     place, core, x, y = start_of(slots, places, mesh, target)
     rng = np.array([seed], np.uint64)
+    sweeps = min(sweeps, int(effort * _PAIR_WORK / (2 * _TRIES * (len(pull.data) + 1) * max(len(temperatures), 1))))
     best = now = start = _pairwise_hops(*graph, x, y)
     kept = place.copy()
     for temperature in temperatures:
@@ -180,8 +186,9 @@ class _Search:
         around = min(len(self.places), (2 * radius + 1) ** 2 * len(self.places) / np.count_nonzero(self.mesh.count))
         each = self.proposal_work() * k
         sweeps = min(int(work / 2 / (each * _TRIES)), 400)
+        temperature = 0.2 if sweeps == 400 else 0.05  # few sweeps cannot cool what was hot
         for sweep in range(sweeps):
-            heat = 0.05 * start / k * (1 - (sweep + 1) / sweeps) ** 2
+            heat = temperature * start / k * (1 - (sweep + 1) / sweeps) ** 2
             args = self.net, self.mesh, self.state, self.scratch, self.weights, heat, _TRIES, 1 + sweep % 2
             kernels.anneal(*args)
             value = self.value()  # counts anew: no rounding error piles up
