@@ -166,3 +166,11 @@ class WantedDelays:
         return cls(
             (pairs // k).astype(np.int32), (pairs % k).astype(np.int32), indptr, (keys % top).astype(np.int32), weight
         )
+
+    def error(self, target, slots):
+        """Delay error of a placement in the ``hop`` mode: spikes times steps missed, summed over synapses."""
+        x, y = (np.append(t, at) for t, at in zip(target.tile_of_slot(np.asarray(slots)), target.port, strict=True))
+        held = target.hop_ticks * (np.abs(x[self.pre] - x[self.post]) + np.abs(y[self.pre] - y[self.post]))
+        missing = self.steps - np.repeat(held, np.diff(self.indptr))
+        top = 2**target.hop_residual_bits - 1
+        return float(self.weight @ np.maximum(np.maximum(-missing, missing - top), 0))

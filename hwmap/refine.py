@@ -91,18 +91,31 @@ def refine(
         found.append(_anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline))
     if not target.multicast and not objective.link and not objective.delay:
         return found[-1]
-    exact = _Search(edges, target, slots, places, objective, seed)
-    best = min(found, key=exact.value_of)
-    work = effort * _TREE_WORK
-    share = _affordable(exact, work)
-    search = (
-        exact
-        if share >= 1
-        else _Search(edges.sample(share * len(edges.cores), seed), target, best, places, objective, seed)
-    )
-    search.put(best)
-    searched = search.search(work, deadline)
-    return min((best, searched), key=exact.value_of)
+    if not target.multicast:
+        edges = edges.unicast()
+
+    def exact(slots):
+        load = edges.link_load(target, slots)
+        error = edges.wanted.error(target, slots) if objective.delay else 0.0
+        return objective.of(load.sum(), load.max(), error)
+
+    best, work = min(found, key=exact), effort * _TREE_WORK
+    # About 40 sweeps: of a larger share of the hyperedges the search sees more, but moves less.
+    share = work / (80 * _TRIES * _proposal_work(edges, target, objective) * edges.n_cores)
+    drawn = edges if share >= 1 else edges.sample(share * len(edges.cores), seed)
+    return min((best, _Search(drawn, target, best, places, objective, seed).search(work, deadline)), key=exact)
+
+
+def _proposal_work(edges, target, objective):
+    """Mean number of pins, delay bins and link steps that a proposal looks at."""
+    sizes = np.diff(edges.indptr).astype(float)
+    visits = ((sizes + 1) @ sizes + edges.n_cores) / edges.n_cores
+    if objective.delay:
+        visits += 2 * len(edges.wanted.steps) / edges.n_cores
+    if objective.link:
+        span = 2 * np.sqrt(edges.n_cores / target.cores_per_tile)
+        visits += span * (sizes.sum() + len(sizes)) / edges.n_cores + target.mesh_width * target.mesh_height
+    return 2 * visits
 
 
 def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline):
@@ -136,8 +149,7 @@ class _Search:
     """Arrays of the kernels for one network, target and objective."""
 
     def __init__(self, edges, target, slots, places, objective, seed):
-        edges = edges if target.multicast else edges.unicast()
-        self.places, self.target, self.objective = np.asarray(places, np.int64), target, objective
+        self.edges, self.places, self.target, self.objective = edges, np.asarray(places, np.int64), target, objective
         self.weights = np.array([objective.hops, objective.link, objective.delay], float)
         self.net = net_of(edges, edges.wanted if objective.delay else None)
         self.mesh = mesh_of(self.places, target)
@@ -157,25 +169,10 @@ class _Search:
         kernels.evaluate(self.net, self.mesh, self.state, self.scratch, self.objective.link > 0)
         return self.objective.of(*self.state.total)
 
-    def value_of(self, slots):
-        """The objective of a placement."""
-        self.put(slots)
-        return self.value()
-
     def put(self, slots):
         """Take a placement."""
         for mine, new in zip(self.state, start_of(slots, self.places, self.mesh, self.target), strict=False):
             mine[:] = new
-
-    def proposal_work(self):
-        """Mean number of pins, delay bins and link steps that a proposal looks at."""
-        net, k = self.net, len(self.state.place)
-        size = np.diff(net.indptr).astype(float)
-        if self.objective.link:
-            size += 4 * np.mean(self.mesh.first.shape) + self.state.load.size / max(len(net.edges) / k, 1)
-        pins = np.bincount(np.repeat(np.arange(k), np.diff(net.edges_ptr)), size[net.edges], k)
-        bins = np.bincount(np.repeat(np.arange(k), np.diff(net.pairs_ptr)), np.diff(net.bins)[net.pairs], k)
-        return 2 * float((pins + bins).mean()) + 1
 
     def search(self, work, deadline):
         """Anneal for half of the work, then descend; the best placement seen by this search's own objective."""
@@ -184,7 +181,7 @@ class _Search:
         kept = self.places[self.state.place]
         radius = max(self.mesh.first.shape) if len(self.places) <= 64 else 1
         around = min(len(self.places), (2 * radius + 1) ** 2 * len(self.places) / np.count_nonzero(self.mesh.count))
-        each = self.proposal_work() * k
+        each = _proposal_work(self.edges, self.target, self.objective) * k
         sweeps = min(int(work / 2 / (each * _TRIES)), 400)
         temperature = 0.2 if sweeps == 400 else 0.05  # few sweeps cannot cool what was hot
         for sweep in range(sweeps):
@@ -203,11 +200,6 @@ class _Search:
             if not changed or time.monotonic() > deadline:
                 break
         return self.places[self.state.place]
-
-
-def _affordable(search, work):
-    """Share of the hyperedges with which the work allows about 40 sweeps; a larger share sees more, but moves less."""
-    return work / (80 * _TRIES * search.proposal_work() * len(search.state.place))
 
 
 def start_of(slots, places, mesh, target):

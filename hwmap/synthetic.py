@@ -224,9 +224,10 @@ def _draw(positions, start, side, way, seed, i, s):
         entry = np.int64(h & np.uint64(_TABLE - 1))
         cell = 0
         for d in range(dim):
-            x = abs(positions[i, d] + way[entry, d]) % 2.0
+            x = abs(positions[i, d] + way[entry, d])
             if x > 1.0:
-                x = 2.0 - x
+                x %= 2.0
+                x = min(x, 2.0 - x)
             cell = cell * side + min(np.int64(x * side), side - 1)
         count = start[cell + 1] - start[cell]
         if count:

@@ -62,7 +62,8 @@ def test_terms_kept_by_swaps_are_those_counted_from_routes_and_delays(multicast,
     )
     edges = Hyperedges.of(flat, parts, network=network)
     places = block_of_slots(target, 12)
-    search = _Search(edges, target, places[:9], places, Objective(1.0, 0.7, 0.3), 1)
+    drawn = edges if multicast else edges.unicast()
+    search = _Search(drawn, target, places[:9], places, Objective(1.0, 0.7, 0.3), 1)
     search.value()
     rng, swaps = np.random.default_rng(0), 0
     for _ in range(200):
@@ -77,6 +78,7 @@ def test_terms_kept_by_swaps_are_those_counted_from_routes_and_delays(multicast,
     wanted = [np.rint(p.delay / network.dt) for p in network.projections]
     error = flat.rates[flat.pre] @ np.abs(np.concatenate(delays) - np.concatenate(wanted))
     np.testing.assert_allclose(kept, [routing.link_load.sum(), routing.link_load.max(), error], rtol=1e-9)
+    assert edges.wanted.error(target, slots) == pytest.approx(error)
 
 
 @pytest.mark.parametrize("multicast", [False, True])
