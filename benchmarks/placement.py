@@ -176,6 +176,7 @@ def main():
     parser.add_argument("--target", default="loihi2")
     parser.add_argument("--cores", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--large-seeds", type=int, help="seeds of a million neurons, if fewer")
     parser.add_argument("--case", nargs="*", default=list(SYNTHETIC), choices=list(SYNTHETIC))
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--most-cores", type=int, default=16384)
@@ -201,7 +202,8 @@ def main():
         run = lambda seed, n=network, t=target: trained(n, t, args.cores, seed)  # noqa: E731
         cases[name] = [kept(store, name, seed, lambda s=seed, r=run: r(s)) for seed in range(args.seeds)]
     for name in args.case:
-        cases[name] = [kept(store, name, s, lambda s=s, n=name: procedural(n, s)) for s in range(args.seeds)]
+        seeds = args.large_seeds or args.seeds if name.startswith("1e6") else args.seeds
+        cases[name] = [kept(store, name, s, lambda s=s, n=name: procedural(n, s)) for s in range(seeds)]
     synapses = {name: max(facts["synapses"] for _, facts in seeds) for name, seeds in cases.items()}
     memory = max((facts.get("memory_mb", 0) for seeds in cases.values() for _, facts in seeds), default=0)
     shapes = "\n".join(
@@ -214,14 +216,14 @@ def main():
 Procedural networks with connections that fall as exp(-distance / length), the length half the width of a core's region,
 lognormal rates of mean 1 and sigma 1, on a square multicast mesh, partitioned by halving the cloud; every seed draws
 another network. Hops are spike-weighted and exact for all synapses; energy and latency by the `simple` model for
-{STEPS} steps with the figures of the `mesh` target (inherited from Loihi 1). Seconds are those of one core for placement
-alone, the traffic between cores being known. Peak memory {memory:.0f} MB. Trained networks: every seed is another
-partition; hops by the target's own routing.
+{STEPS} steps with the figures of the `mesh` target (inherited from Loihi 1). Seconds are those of one core for
+placement alone, the traffic between cores being known. Peak memory {memory:.0f} MB. Trained networks: every seed is
+another partition; hops by the target's own routing.
 
 {shapes}
 
-"hops ratio" is that to learned+refine, mean of the ratios over seeds; "p" is that of the exact two-sided sign-flip test,
-which cannot fall below 2 / 2^n ({2 / 2**args.seeds:.3g} with {args.seeds} seeds). Latency does not depend on the
+"hops ratio" is that to learned+refine, mean of the ratios over seeds; "p" is that of the exact two-sided sign-flip
+test, which cannot fall below 2 / 2^n ({2 / 2**args.seeds:.3g} with {args.seeds} seeds). Latency does not depend on the
 placement in this model, which has no queueing, where the same tiles are used.
 """
     heads = {name: table(seeds) for name, seeds in cases.items()}

@@ -11,9 +11,11 @@ from spsnn.errors import ConfigError
 from spsnn.hwmap import _place_kernels as kernels
 
 _TRIES = 12  # proposals for each core in a sweep
-TEMPERATURES = 0.05, 0.2, 0.5
-# At effort 1: partners of a core looked at under pairwise hops, and pins (hyperedge, core) under trees, links, delays.
-_PAIR_WORK, _TREE_WORK = 5e9, 2e8
+# Chains of annealing: cool ones improve the start, hot ones forget it; the best of many short ones beats one long one.
+TEMPERATURES = (0.05, 0.2) + 6 * (0.5,)
+# Work at effort 1: partners of a core looked at under pairwise hops, and, for each core and in all, pins (hyperedge,
+# core) looked at under the objective itself.
+_PAIR_WORK, _TREE_WORK_PER_CORE, _TREE_WORK = 5e9, 1e6, 2e9
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,17 @@ class Objective:
 
 
 def refine(
-    edges, target, slots, places, objective=None, *, seed=0, sweeps=1000, temperatures=TEMPERATURES, effort=1.0,
+    edges, target, slots, places, objective=None, *, seed=0, sweeps=300, temperatures=TEMPERATURES, effort=1.0,
     seconds=None,
 ):  # fmt: skip
     """Improve a placement by swaps, each weighed by its exact change of what is searched.
 
     Proposals (a core to a place near the mean tile of the cores it talks to, near its own, or anywhere) are accepted by
-    Metropolis' rule at a temperature that falls to zero.  First the hops of unicast routes are searched, once for each
-    starting temperature, cheap enough for many sweeps.  Where that is not all (multicast trees, the busiest link, delay
-    error), the objective itself follows in what ``effort`` allows, on a sample of the hyperedges if there are many,
-    then swaps that lower it until none does.  The best placement seen is returned: never worse than the start.
+    Metropolis' rule at a temperature that falls to zero.  The hops of unicast routes are searched first, once for each
+    starting temperature, since they are cheap; of the placements found the one best by the objective is kept.  Where
+    unicast hops are not all (multicast trees, the busiest link, delay error), the objective itself follows, on a sample
+    of the hyperedges if there are many, then swaps that lower it until none does.  The result is never worse than the
+    start.
 
     Args:
         edges: ``Hyperedges``.
@@ -61,7 +64,8 @@ def refine(
         objective: ``Objective``; None weighs hops alone.
         seed: of the proposals; equal seeds give equal placements.
         sweeps: most sweeps for each temperature, 12 proposals for each core in each.
-        temperatures: where the search under pairwise hops starts, as shares of the hops per core.
+        temperatures: where searches under unicast hops start, as shares of the hops per core; the first ones only, if
+            ``effort`` does not allow all.
         effort: how much work the searches may take; at 1, some ten seconds on one core for the largest networks.
         seconds: stop after this time; then results depend on the machine.
 
@@ -88,9 +92,7 @@ def refine(
     slots = np.asarray(slots)
     found = [slots]
     if objective.hops:
-        found.append(_anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline))
-    if not target.multicast and not objective.link and not objective.delay:
-        return found[-1]
+        found += _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline)
     if not target.multicast:
         edges = edges.unicast()
 
@@ -99,7 +101,10 @@ def refine(
         error = edges.wanted.error(target, slots) if objective.delay else 0.0
         return objective.of(load.sum(), load.max(), error)
 
-    best, work = min(found, key=exact), effort * _TREE_WORK
+    best = min(found, key=exact)
+    if not target.multicast and not objective.link and not objective.delay:
+        return best
+    work = effort * min(_TREE_WORK_PER_CORE * edges.n_cores, _TREE_WORK)
     # About 40 sweeps: of a larger share of the hyperedges the search sees more, but moves less.
     share = work / (80 * _TRIES * _proposal_work(edges, target, objective) * edges.n_cores)
     drawn = edges if share >= 1 else edges.sample(share * len(edges.cores), seed)
@@ -119,25 +124,29 @@ def _proposal_work(edges, target, objective):
 
 
 def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effort, deadline):
-    """Simulated annealing of unicast hops."""
-    pull, mesh = edges.attraction, mesh_of(places, target)
+    """Simulated annealing of unicast hops, each temperature from the best placement so far; the end of each."""
+    pull, mesh, places = edges.attraction, mesh_of(places, target), np.asarray(places)
     graph = pull.indptr.astype(np.int64), pull.indices.astype(np.int64), pull.data.astype(float)
-    place, core, x, y = start_of(slots, places, mesh, target)
-    rng = np.array([seed], np.uint64)
-    sweeps = min(sweeps, int(effort * _PAIR_WORK / (2 * _TRIES * (len(pull.data) + 1) * max(len(temperatures), 1))))
-    best = now = start = _pairwise_hops(*graph, x, y)
-    kept = place.copy()
+    affordable = int(effort * _PAIR_WORK / (2 * _TRIES * (len(pull.data) + 1)))
+    temperatures = temperatures[: max(affordable // max(sweeps, 1), 1)]
+    sweeps = min(sweeps, affordable)
+    rng, found = np.array([seed], np.uint64), []
+    leader, least = slots, _pairwise_hops(*graph, *start_of(slots, places, mesh, target)[2:])
+    step = least / max(len(slots), 1)
     for temperature in temperatures:
+        place, core, x, y = start_of(leader, places, mesh, target)
+        now = least
         for sweep in range(sweeps):
-            heat = temperature * start / len(place) * (1 - (sweep + 1) / sweeps) ** 2
+            heat = temperature * step * (1 - (sweep + 1) / sweeps) ** 2
             now += kernels.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
-            if now < best - 1e-9 * start:
-                best, kept = now, place.copy()
             if time.monotonic() > deadline:
-                return np.asarray(places)[kept]
-        place, core, x, y = start_of(np.asarray(places)[kept], places, mesh, target)
-        now = best
-    return np.asarray(places)[kept]
+                break
+        found.append(places[place])
+        if now < least:
+            leader, least = found[-1], now
+        if time.monotonic() > deadline:
+            break
+    return found
 
 
 def _pairwise_hops(ptr, other, pull, x, y):
@@ -249,6 +258,6 @@ def mesh_of(places, target):
     x, y = (np.asarray(tiles, np.int64) for tiles in target.tile_of_slot(places))
     count = np.zeros((target.mesh_height, target.mesh_width), np.int64)
     np.add.at(count, (y, x), 1)
-    first = np.zeros_like(count)
-    first[y[::-1], x[::-1]] = np.arange(len(places))[::-1]
+    first = np.full_like(count, len(places))
+    np.minimum.at(first, (y, x), np.arange(len(places)))
     return kernels.Mesh(x, y, first, count, target.hop_ticks, 2**target.hop_residual_bits - 1)

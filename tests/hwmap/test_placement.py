@@ -120,6 +120,16 @@ def test_refined_is_no_worse_and_equal_under_a_seed(method, multicast):
         assert hops[1] < 0.95 * hops[0]
 
 
+def test_refine_fills_tiles_of_several_cores():
+    # 64 pairs of cores that send to each other, on 32 tiles of 4: no spike needs to leave its tile.
+    source = np.arange(128, dtype=np.int32)
+    edges = Hyperedges(128, source, np.arange(129), source ^ 1, np.ones(128))
+    target = load_target("loihi2")
+    slots = arrange(edges, target, method="random+refine")
+    assert sorted(slots) == list(range(128))
+    assert edges.link_load(target, slots).sum() == 0
+
+
 @pytest.mark.parametrize("method", ["spectral", "random+refine", "hilbert+refine"])
 def test_methods_blind_to_coordinates_recover_a_grid(method):
     flat, parts = clusters(2)
