@@ -14,7 +14,7 @@ from spsnn.hwmap.refine import refine
 METHODS = ("learned", "random", "row_major", "hilbert", "force_directed", "spectral", "qap")
 REFINED = "+refine"
 # Up to here every orientation of a cloud is matched by linear assignment; up to the second, the best one is.
-_ASSIGN_ALL, _ASSIGN_ONE = 256, 2048
+_ASSIGN_ALL, _ASSIGN_ONE = 128, 2048
 
 
 def place(flat, target, partition, *, method="learned", seed=0, objective=None, network=None):
