@@ -233,6 +233,7 @@ placement in this model, which has no queueing, where the same tiles are used. "
 """
     heads = {name: table(seeds) for name, seeds in cases.items()}
     tests = [row for name, seeds in cases.items() for row in claims(name, seeds)]
+    tests += claims("all", [one for seeds in cases.values() for one in seeds])
     common.write("placement", "Placement methods", text, {"Refined against the others": tests} | heads)
 
 
