@@ -9,6 +9,7 @@ from spsnn.datasets.tonic_events import from_tonic
 from spsnn.datasets.transforms import (
     Blend,
     ChannelShift,
+    ChannelStretch,
     Compose,
     DropEvents,
     GroupChannels,
@@ -26,6 +27,7 @@ __all__ = [
     "SSC",
     "Blend",
     "ChannelShift",
+    "ChannelStretch",
     "Compose",
     "Digits",
     "DropEvents",

@@ -149,6 +149,40 @@ class ChannelShift:
 
 
 @dataclass(frozen=True)
+class ChannelStretch:
+    """Stretch the channels of a sample about the middle of their range, as from one vocal tract to another.
+
+    With c half the number of channels, one factor ``f = exp(u)``, ``u ~ U(-log factor, log factor)``, for each sample
+    and ``v ~ U(0, 1)`` for each spike, so that a stretched range has no empty channels:
+
+        unit -> floor(c + f (unit + v - c))
+
+    Spikes that leave the channel range are dropped.
+
+    Attributes:
+        factor: largest factor, at least 1; its inverse is the smallest.
+
+    Raises:
+        ConfigError: if ``factor`` is not a finite number of at least 1.
+
+    Source: the vocal tract length perturbation of Jaitly & Hinton 2013, on channels in place of frequencies.
+    """
+
+    factor: float
+
+    def __post_init__(self):
+        ok = _is_number(self.factor) and 1 <= self.factor < np.inf
+        _require(ok, "ChannelStretch: factor must be a finite number >= 1", self.factor)
+
+    def __call__(self, batch, rng=None):
+        rng = np.random.default_rng(rng)
+        reach, centre = np.log(self.factor), batch.n_units / 2
+        factors = np.repeat(np.exp(rng.uniform(-reach, reach, len(batch))), np.diff(batch.offsets))
+        units = np.floor(centre + factors * (batch.units + rng.random(batch.n_events) - centre)).astype(np.int64)
+        return _keep(batch, (units >= 0) & (units < batch.n_units), units)
+
+
+@dataclass(frozen=True)
 class DropEvents:
     """Drop each spike with probability ``p``, independently.
 

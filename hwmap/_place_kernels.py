@@ -91,7 +91,7 @@ def _next(state):
 
 
 @njit(cache=True, inline="always")
-def _below(state, n):
+def below(state, n):
     return np.int64(_next(state) % np.uint64(n))
 
 
@@ -296,15 +296,15 @@ def _shift(net, mesh, st, s, n, i, j, old, to):
 def _near(mesh, rng, x, y, radius):
     """A random place on a tile within ``radius`` of (x, y), or -1 where no place is."""
     height, width = mesh.first.shape
-    x += _below(rng, 2 * radius + 1) - radius
-    y += _below(rng, 2 * radius + 1) - radius
+    x += below(rng, 2 * radius + 1) - radius
+    y += below(rng, 2 * radius + 1) - radius
     if x < 0 or y < 0 or x >= width or y >= height or mesh.count[y, x] == 0:
         return -1
-    return mesh.first[y, x] + _below(rng, mesh.count[y, x])
+    return mesh.first[y, x] + below(rng, mesh.count[y, x])
 
 
 @njit(cache=True)
-def _propose(ptr, other, pull, mesh, x, y, i, kind, radius, rng):
+def propose(ptr, other, pull, mesh, x, y, i, kind, radius, rng):
     """A place for core i: near the mean tile of its partners (kind 0), near its own tile (1), or anywhere."""
     if kind == 0:
         sum_x = sum_y = total = 0.0
@@ -316,11 +316,11 @@ def _propose(ptr, other, pull, mesh, x, y, i, kind, radius, rng):
             return _near(mesh, rng, np.int64(sum_x / total + 0.5), np.int64(sum_y / total + 0.5), radius)
     if kind == 1:
         return _near(mesh, rng, x[i], y[i], radius)
-    return _below(rng, mesh.x.size)
+    return below(rng, mesh.x.size)
 
 
 @njit(cache=True, inline="always")
-def _threshold(temperature, rng):
+def metropolis(temperature, rng):
     """Metropolis' rule: a change below this is accepted."""
     return -temperature * np.log(_uniform(rng) + 1e-300) if temperature > 0 else -1e-9
 
@@ -330,11 +330,11 @@ def anneal(net, mesh, st, s, weights, temperature, tries, radius):
     """``tries`` proposals for every core, accepted by Metropolis' rule.  Returns the number accepted."""
     accepted = 0
     for _ in range(st.place.size):
-        i = _below(s.random, st.place.size)
+        i = below(s.random, st.place.size)
         for t in range(tries):
-            place = _propose(net.pull_ptr, net.pull_core, net.pull, mesh, st.x, st.y, i, t % 3, radius, s.random)
+            place = propose(net.pull_ptr, net.pull_core, net.pull, mesh, st.x, st.y, i, t % 3, radius, s.random)
             if place >= 0:
-                change = try_swap(net, mesh, st, s, weights, i, place, _threshold(temperature, s.random))
+                change = try_swap(net, mesh, st, s, weights, i, place, metropolis(temperature, s.random))
                 accepted += change < np.inf
     return accepted
 
@@ -351,51 +351,6 @@ def descend(net, mesh, st, s, weights, radius):
                 for k in range(mesh.count[to_y, to_x]):
                     accepted += try_swap(net, mesh, st, s, weights, i, mesh.first[to_y, to_x] + k, -1e-9) < np.inf
     return accepted
-
-
-@njit(cache=True)
-def fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y):
-    """Fall of the pairwise hops when the occupants of places a and b swap."""
-    out = 0.0
-    for i, j, start, end in ((core[a], core[b], a, b), (core[b], core[a], b, a)):
-        if i >= 0:
-            at_x, at_y, to_x, to_y = tile_x[start], tile_y[start], tile_x[end], tile_y[end]
-            for k in range(ptr[i], ptr[i + 1]):
-                o = other[k]
-                if o != j:  # the two stay as far apart as before
-                    before, after = abs(at_x - x[o]) + abs(at_y - y[o]), abs(to_x - x[o]) + abs(to_y - y[o])
-                    out += pull[k] * (before - after)
-    return out
-
-
-@njit(cache=True, inline="always")
-def exchange(core, x, y, a, b, tile_x, tile_y):
-    """Swap the occupants of places a and b."""
-    core[a], core[b] = core[b], core[a]
-    if core[a] >= 0:
-        x[core[a]], y[core[a]] = tile_x[a], tile_y[a]
-    if core[b] >= 0:
-        x[core[b]], y[core[b]] = tile_x[b], tile_y[b]
-
-
-@njit(cache=True)
-def anneal_pairs(ptr, other, pull, mesh, place, core, x, y, temperature, tries, radius, rng):
-    """`anneal` under pairwise (unicast) hops alone.  Returns the change of the hops."""
-    tile_x, tile_y = mesh.x, mesh.y
-    change = 0.0
-    for _ in range(place.size):
-        i = _below(rng, place.size)
-        for t in range(tries):
-            a, b = place[i], _propose(ptr, other, pull, mesh, x, y, i, t % 3, radius, rng)
-            if b >= 0 and not (tile_x[a] == tile_x[b] and tile_y[a] == tile_y[b]):
-                rise = -fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y)
-                if rise < _threshold(temperature, rng):
-                    exchange(core, x, y, a, b, tile_x, tile_y)
-                    place[i] = b
-                    if core[a] >= 0:
-                        place[core[a]] = a
-                    change += rise
-    return change
 
 
 @njit(cache=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from spsnn.hwmap import _place_kernels as kernels
+from spsnn.hwmap import _pair_kernels as pairs
 from spsnn.hwmap.refine import mesh_of, start_of
 
 
@@ -78,21 +78,21 @@ def _neighbours(x, y):
     """Pairs of places on tiles side by side."""
     key = y * (x.max() + 2) + x
     order = np.argsort(key, kind="stable")
-    pairs = []
+    found = []
     for dx, dy in ((1, 0), (0, 1)):
         wanted = (y + dy) * (x.max() + 2) + x + dx
         start, end = np.searchsorted(key[order], wanted), np.searchsorted(key[order], wanted, side="right")
         a = np.repeat(np.arange(len(x)), end - start)
         within = np.arange(len(a)) - np.repeat(np.cumsum(end - start) - (end - start), end - start)
-        pairs.append((a, order[np.repeat(start, end - start) + within]))
-    return tuple(np.concatenate(ends) for ends in zip(*pairs, strict=True))
+        found.append((a, order[np.repeat(start, end - start) + within]))
+    return tuple(np.concatenate(ends) for ends in zip(*found, strict=True))
 
 
 @njit(cache=True)
 def _all_tensions(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
     out = np.empty(first.size)
     for k in range(first.size):
-        out[k] = kernels.fall(ptr, other, pull, x, y, core, first[k], second[k], tile_x, tile_y)
+        out[k] = pairs.fall(ptr, other, pull, x, y, core, first[k], second[k], tile_x, tile_y)
     return out
 
 
@@ -100,5 +100,5 @@ def _all_tensions(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
 def _swap_tense(ptr, other, pull, x, y, core, first, second, tile_x, tile_y):
     for k in range(first.size):
         a, b = first[k], second[k]
-        if kernels.fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y) > 1e-9:
-            kernels.exchange(core, x, y, a, b, tile_x, tile_y)
+        if pairs.fall(ptr, other, pull, x, y, core, a, b, tile_x, tile_y) > 1e-9:
+            pairs.exchange(core, x, y, a, b, tile_x, tile_y)

@@ -45,7 +45,7 @@ class Hyperedges:
         return cls(n_cores, none, np.zeros(1, np.int64), none, np.zeros(0), centres)
 
     @classmethod
-    def of(cls, flat, partition, *, network=None, centres=None):
+    def of(cls, flat, partition, *, network=None, centres=None, sums=()):
         """Hyperedges of a partitioned network.
 
         Args:
@@ -53,6 +53,7 @@ class Hyperedges:
             partition: ``Partition``.
             network: the network, if wanted delays are needed too.
             centres: ``[K, D]``.
+            sums: partial sums that cores send to others, as ``route`` takes them.
         """
         k = partition.n_cores
         source = np.where(flat.is_input, k, partition.core)
@@ -66,8 +67,12 @@ class Hyperedges:
         spikes = np.bincount(member.ravel(), flat.rates[used], len(first))
         indptr = np.concatenate([[0], np.cumsum(rows.sum(1))]).astype(np.int64)
         wanted = None if network is None else WantedDelays.of(flat, partition, network)
-        cores = np.nonzero(rows)[1].astype(np.int32)
-        return cls(k, source[used][first].astype(np.int32), indptr, cores, spikes, centres, wanted)
+        cores, start = np.nonzero(rows)[1].astype(np.int32), source[used][first].astype(np.int32)
+        if sums and len(sums[0]):
+            start, cores = (np.concatenate([a, b.astype(np.int32)]) for a, b in ((start, sums[0]), (cores, sums[1])))
+            indptr = np.append(indptr, indptr[-1] + 1 + np.arange(len(sums[0])))
+            spikes = np.append(spikes, sums[2])
+        return cls(k, start, indptr, cores, spikes, centres, wanted)
 
     @cached_property
     def messages(self):

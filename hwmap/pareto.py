@@ -50,7 +50,7 @@ def pareto(
             if weights[2] and delay_mode != "hop":
                 continue
             objective = Objective(*(w / s for w, s in zip(weights, scale, strict=True)))
-            rows.append(_row(mapper.chip(f"{placement}+refine", objective), weights))
+            rows.append(_row(mapper.chip(f"{placement}+refine", objective=objective), weights))
     for row, flag in zip(rows, dominated([[row[term] for term in TERMS] for row in rows]), strict=True):
         row["dominated"] = bool(flag)
     return rows

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import ConfigError
+from spsnn.hwmap import _pair_kernels
 from spsnn.hwmap import _place_kernels as kernels
 
 _TRIES = 12  # proposals for each core in a sweep
@@ -138,7 +139,7 @@ def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effo
         now = least
         for sweep in range(sweeps):
             heat = temperature * step * (1 - (sweep + 1) / sweeps) ** 2
-            now += kernels.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
+            now += _pair_kernels.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
             if time.monotonic() > deadline:
                 break
         found.append(places[place])

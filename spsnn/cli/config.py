@@ -42,6 +42,8 @@ class AugmentConfig:
 
     Attributes:
         channel_shift: all spikes of a sample move by up to this many channels.
+        channel_stretch: channels of a sample are stretched about the middle of their range by a factor between
+            ``1 / (1 + channel_stretch)`` and ``1 + channel_stretch``.
         jitter: standard deviation of the spike times in ms.
         drop: share of spikes left out.
         stretch: times of a sample are multiplied by a factor between ``1 / (1 + stretch)`` and ``1 + stretch``.
@@ -49,6 +51,7 @@ class AugmentConfig:
     """
 
     channel_shift: int = 0
+    channel_stretch: float = 0.0
     jitter: float = 0.0
     drop: float = 0.0
     stretch: float = 0.0

@@ -61,7 +61,7 @@ def _to_graph(model, events, batch_size, source, name):
 def _bias_units(bias, largest, post):
     """Units that spike at every step and bring a bias ``[J]``, with no weight above ``largest``: the weights of
     a population share one scale."""
-    units = max(int(np.ceil(np.abs(bias).max() / largest)), 1) if largest > 0 else 1
+    units = max(int(np.ceil(np.abs(bias).max() / largest - 1e-6)), 1) if largest > 0 else 1
     weight = np.tile(bias / units, (units, 1))
     return units, Projection.from_dense(BIAS + post, post, weight, np.zeros_like(weight))
 

@@ -20,6 +20,7 @@ from spsnn.models.storage import storage_of
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
 from spsnn.neurons.learned import NeuronParameters, check_own_parameters
 from spsnn.space import Euclidean, Points
+from spsnn.space.euclidean import require_euclidean
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
 
 
@@ -67,6 +68,7 @@ class SpSNN(nn.Module):
         if not all(type(n) is int for n in sizes):
             raise ConfigError(f"sizes must be whole numbers of neurons, e.g. [5, 45, 3]; got {sizes}")
         space, neuron, grid = space or Euclidean(2), neuron or LIF(), grid or Grid()
+        require_euclidean(space)
         unknown = set(settings) - {f.name for f in fields(ModelConfig)}
         if unknown:
             raise ConfigError(f"unknown settings {sorted(unknown)}; known: {[f.name for f in fields(ModelConfig)]}")

@@ -65,6 +65,16 @@ class Euclidean:
         return asdict(self)
 
 
+def require_euclidean(space):
+    """Refuse a space whose distances the kernels of delays do not compute.
+
+    Raises:
+        ConfigError: for any space but `Euclidean`.
+    """
+    if not isinstance(space, Euclidean):
+        raise ConfigError(f"delays are distances in a Euclidean space, got {space!r}; use Euclidean(dim)")
+
+
 class Points(torch.nn.Module):
     """Learnable coordinates of a population: ``position [n, dim]``, shared by all its synapses."""
 

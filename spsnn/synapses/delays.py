@@ -9,6 +9,7 @@ import torch
 from spsnn.autograd.delays import Distances
 from spsnn.errors import ConfigError
 from spsnn.space import Euclidean, Points
+from spsnn.space.euclidean import require_euclidean
 from spsnn.synapses.base import Synapse
 
 
@@ -30,6 +31,7 @@ class SpatialSynapse(Synapse):
         if not alpha > 0:
             raise ConfigError(f"alpha must be positive, got {alpha}")
         space = space or next((p.space for p in (pre, post) if isinstance(p, Points)), Euclidean(2))
+        require_euclidean(space)
         made = [
             p if isinstance(p, Points) else Points(p, space, position_scale, "normal", generator) for p in (pre, post)
         ]
@@ -50,6 +52,8 @@ class SpatialSynapse(Synapse):
 
     def kernel_delays(self):
         """Coordinates, from which the kernels compute delays: no ``[n_pre, n_post]`` matrix is made."""
+        if self.stored is not None:
+            return super().kernel_delays()
         places = self.pre.position, self.post.position, self.alpha
         rule = {"d_min": self.d_min, "metric": self.space.metric, "eps": self.space.eps}
         if self.max_delay is None:

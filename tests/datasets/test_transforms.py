@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from spsnn.datasets import (
     Blend,
     ChannelShift,
+    ChannelStretch,
     Compose,
     DropEvents,
     GroupChannels,
@@ -46,6 +47,7 @@ ALL = [
     DropEvents(0.4),
     LoseChannels(0.3),
     TimeStretch(1.3),
+    ChannelStretch(1.2),
     Blend(0.7),
 ]
 
@@ -171,6 +173,22 @@ def test_stretch_multiplies_a_sample_by_one_factor():
     np.testing.assert_allclose(stretched.times[stretched.offsets[:-1] + 1], 4 * first, rtol=1e-6)
 
 
+def test_channel_stretch_about_the_middle():
+    units = np.repeat([50, 60, 99], [4000, 4000, 1])  # of 101: the middle, ten above it, and near the end
+    batch = SpikeBatch.from_samples([(np.linspace(0, 9, len(units)), units)] * 300, 101, 10.0)
+    stretched = ChannelStretch(1.25)(batch, 0)
+    samples = [stretched[b].units for b in range(len(batch))]
+    middle = np.array([u[:4000].mean() for u in samples])
+    factor = np.array([(u[4000:8000].mean() - u[:4000].mean()) / 10 for u in samples])
+    np.testing.assert_allclose(middle, 50, atol=0.05)  # five standard errors of one uniform channel
+    assert 0.79 < factor.min() < 0.82 and 1.22 < factor.max() < 1.26
+    assert abs(np.log(factor).mean()) < 5 * np.log(1.25) / np.sqrt(3 * 300)
+    # Channel 99 ends between 50.5 + f 48.5 and 50.5 + f 49.5 and is dropped from 101 on.
+    kept = np.array([len(u) == 8001 for u in samples])
+    assert kept[factor < 1.01].all() and not kept[factor > 1.05].any()
+    np.testing.assert_array_equal(ChannelStretch(1.0)(batch, 0).units, batch.units)
+
+
 def test_blend_takes_half_of_each_of_two_samples_of_a_class():
     # The units tell where a spike is from; the second sample is 10 ms later than the first.
     t = np.linspace(5, 25, 4000)
@@ -220,6 +238,8 @@ def test_compose_shares_one_generator_in_order():
         (ChannelShift, 1.5),
         (DropEvents, 1.1),
         (LoseChannels, 1.1),
+        (ChannelStretch, 0.9),
+        (ChannelStretch, np.nan),
         (TimeStretch, 0.9),
         (TimeStretch, np.inf),
         (Blend, -0.1),
