@@ -31,7 +31,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
 Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or a TOML file of your own.")]
-Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
+Placement = Annotated[
+    str, typer.Option(help="learned, random, row_major, hilbert, force_directed, spectral or qap; +refine improves it.")
+]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
 Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
