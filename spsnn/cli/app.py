@@ -146,6 +146,8 @@ def map_(
     """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout, pictures and a page with --out."""
     from spsnn import hwmap
     from spsnn.cli import pages, workflow
+    from spsnn.cli.energy import energy_table
+    from spsnn.cli.summary import mapping_summary
     from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
@@ -174,7 +176,11 @@ def map_(
         for picture, (_, figure) in shown.items():
             _save_picture(figure, out / f"{picture}.png")
         pages.write_map_page(out / "report.html", name, chip, figures, shown)
-    console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+    title = f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}"
+    console.show(title, figures if json else mapping_summary(figures), json)
+    if not json:
+        console.show_rows("Energy by component", energy_table(figures))
+        console.err.print(f"All {len(figures)} figures: --json, or figures.json with --out DIR")
     if stages and not json:
         shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",
                  "spike_distance_relative": "spikes moved", "note": "note"}  # fmt: skip
