@@ -110,7 +110,7 @@ def evaluate(
     import spsnn
 
     net, data = _open(model, split, data_dir, device)
-    score = spsnn.evaluate(net, data.events)
+    score = spsnn.evaluate(net, data)
     score["confusion"] = score["confusion"].tolist()
     console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
 
@@ -170,12 +170,12 @@ def simulate(
     net, data = _open(model, split, data_dir)
     if not 0 <= sample < len(data):
         raise ConfigError(f"--sample must lie in [0, {len(data)}), got {sample}")
-    trains, logits = pages.sample_trains(net, data.events, sample)
+    trains, logits = pages.sample_trains(net, pages.samples_of(data), sample)
     if raster is not None:
         _save_picture(pages.raster_of(net, data, sample), raster)
     values = {
         "sample": sample,
-        "class": data.class_names[int(data.events.labels[sample])],
+        "class": data.class_names[int(pages.samples_of(data).labels[sample])],
         "decision": data.class_names[int(logits.argmax())],
         **{f"spikes_{name}": len(times) for name, times, _, _ in trains},
         "logits": logits.tolist(),
