@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from spsnn.datasets.digits import stratified_split
 from spsnn.errors import ConfigError, DataError
 
 
@@ -76,7 +75,7 @@ class DenseSet:
 
 
 def hold_out(labels, split, n_validation, name, seed=0):
-    """Rows of a training file that ``split`` uses: ``n_validation`` of them, stratified, are kept for validation.
+    """Rows of a training file that ``split`` uses; ``n_validation`` of them, the same share of each class, are held out.
 
     Args:
         labels: int ``[N]`` of the training file.
@@ -92,7 +91,15 @@ def hold_out(labels, split, n_validation, name, seed=0):
         raise ConfigError(f"{name}: n_validation must be a whole number in [0, {len(labels)}), got {n_validation!r}")
     if split == "validation" and n_validation == 0:
         raise ConfigError(f"{name}: n_validation=0 leaves no validation set; raise it, or set data.validation to null")
-    return stratified_split(labels, seed, n_validation / len(labels), 0.0)[split]
+    rng = np.random.RandomState(seed)
+    classes, counts = np.unique(labels, return_counts=True)
+    wanted = n_validation * counts / len(labels)
+    kept = np.floor(wanted).astype(int)
+    kept[np.argsort(kept - wanted, kind="stable")[: n_validation - kept.sum()]] += 1  # the largest remainders
+    held = np.zeros(len(labels), bool)
+    for c, n in zip(classes, kept, strict=True):
+        held[rng.permutation(np.flatnonzero(labels == c))[:n]] = True
+    return np.flatnonzero(held if split == "validation" else ~held)
 
 
 def yin_yang_dense(split, *, n=None, seed=None):

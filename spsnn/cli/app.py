@@ -22,7 +22,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 DataDir = Annotated[
     str | None,
-    typer.Option("--data-dir", envvar="SPSNN_DATA", help="Folder with SHD/ or SSC/ in the public layout."),
+    typer.Option("--data-dir", envvar="SPSNN_DATA", help="Folder with SHD/, MNIST/ ... in the public layout."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]

@@ -22,7 +22,7 @@ def show(title, values, as_json=False):
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right", overflow="fold")
-    for key, value in values.items():
+    for key, value in {**values, **values.get("statistics", {})}.items():
         if not isinstance(value, (list, dict)):
             table.add_row(key.replace("_", " "), _text(value))
     out.print(table)

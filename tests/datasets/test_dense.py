@@ -39,7 +39,7 @@ def test_pieces_keep_features_beside_their_labels():
     [
         ({"features": np.zeros(10)}, r"\[N, F\] or \[N, T, F\], got shape \(10,\)"),
         ({"labels": np.arange(9)}, "10 samples need as many whole labels"),
-        ({"labels": np.zeros(10)}, "of float64"),
+        ({"labels": np.zeros(10)}, r"got float64 \(10,\)"),
         ({"labels": np.full(10, 2)}, r"labels must lie in \[0, 2\), got 2"),
         ({"features": np.full((10, 3), np.nan)}, r"finite, got nan at \(0, 0\)"),
         ({"features": np.zeros((0, 3)), "labels": np.zeros(0, int)}, "no sample"),
