@@ -75,7 +75,7 @@ class DenseSet:
 
 
 def hold_out(labels, split, n_validation, name, seed=0):
-    """Rows of a training file that ``split`` uses; ``n_validation`` of them, the same share of each class, are held out.
+    """Rows of a training file that ``split`` uses; ``n_validation`` of them, alike for each class, are held out.
 
     Args:
         labels: int ``[N]`` of the training file.

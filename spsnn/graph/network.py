@@ -16,7 +16,8 @@ class Population:
     Attributes:
         name: unique name.
         size: number of neurons ``N``.
-        kind: ``input`` (spike source), ``lif``, ``adlif`` or ``li`` (leaky integrator, never spikes).
+        kind: ``input`` (spike source), ``lif``, ``adlif``, ``li`` (leaky integrator, never spikes), or ``rate``
+            (values that a rate code sends; see docs/models.md).
         positions: learned coordinates ``[N, D]``, or None for a model without a space.
         parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms); an
             array ``[N]`` where every neuron has its own.

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from spsnn.checks import positive, whole_number
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.kernels.events import SpikeBatch
 from spsnn.models import rates
@@ -305,7 +305,7 @@ def require_spikes(model, what):
     """Refuse a rate-coded model.
 
     Raises:
-        DataError: names ``what`` needs spikes.
+        ConfigError: names what needs spikes.
     """
     if not model.spiking:
-        raise DataError(f"{what} needs a spiking network, this is a rate-coded model of kind {model.kind!r}")
+        raise ConfigError(f"{what} needs a spiking network, this is a rate-coded model of kind {model.kind!r}")

@@ -118,6 +118,8 @@ class Table:
             overrides.append(f"training.epochs={self.epochs}")
         config = read_config(self.base, overrides)
         if self.match_distance:
+            if base.space is None:
+                raise ConfigError(f"match_distance is about delays from space, {config.kind!r} has none; leave it out")
             if config.model.position_init != "normal":
                 raise ConfigError(f"match_distance needs model.position_init=normal, got {config.model.position_init}")
             scale = matched_scale(config.model.position_scale, base.space.dim, config.space.dim)
