@@ -122,7 +122,8 @@ def test_a_table_of_rate_models_shows_their_figures(write, tmp_path):
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(table))
     values, failures = reproduce(str(tmp_path / "mine.yaml"), out=tmp_path / "runs", results=tmp_path / "results")
     assert not failures and not values["missing"]
-    plain, none = values["rows"]
+    found = {row["row"]: row for row in values["rows"]}
+    plain, none = found["plain"], found["none"]
     assert none["statistics"]["sparsity"]["mean"] == 0 and none["statistics"]["pruned_density"]["mean"] == 1
     assert -1 < plain["statistics"]["similarity"]["mean"] < 1
     assert plain["statistics"]["pruned_accuracy"]["n"] == 2
