@@ -15,7 +15,7 @@ class JointSet:
     Attributes:
         parts: features of each set, float32 ``[N_t, F_t]``; lengths add up to ``len(data)``.
         labels: int64 ``[N]``, classes of all sets counted through.
-        n_classes_of: number of classes of each set.
+        names, n_classes_of: name of each set and number of its classes.
         class_names, name, split: as of `DenseSet`.
 
     Args:
@@ -27,7 +27,7 @@ class JointSet:
         if not sets:
             raise ConfigError("a joint set needs at least one set; give tasks, e.g. {cifar10: {}, imdb: {}}")
         self.parts = [s.features for s in sets]
-        self.n_classes_of = [s.n_classes for s in sets]
+        self.names, self.n_classes_of = [s.name for s in sets], [s.n_classes for s in sets]
         first = np.concatenate([[0], np.cumsum(self.n_classes_of)])[:-1]
         self.labels = np.concatenate([s.labels + k for s, k in zip(sets, first, strict=True)])
         self.class_names = tuple(f"{s.name} {c}" for s in sets for c in s.class_names)
@@ -40,6 +40,13 @@ class JointSet:
 
     def __len__(self):
         return len(self.labels)
+
+    def accuracies(self, confusion):
+        """Accuracy on each set, ``{"NAME_accuracy": share}``, from a confusion matrix over all classes."""
+        ends = np.cumsum(self.n_classes_of)
+        rows = [slice(end - n, end) for end, n in zip(ends, self.n_classes_of, strict=True)]
+        shares = [np.trace(confusion[r, r]) / max(confusion[r].sum(), 1) for r in rows]
+        return {f"{name}_accuracy": float(share) for name, share in zip(self.names, shares, strict=True)}
 
     def __getitem__(self, index):
         rows = np.sort(np.atleast_1d(np.arange(len(self))[index]))

@@ -163,6 +163,8 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
                 "pruned_accuracy": evaluate(pruned, sets["test"])["accuracy"],
                 "pruned_density": pruned.density(),
             }
+        if hasattr(sets["test"], "accuracies"):
+            figures |= sets["test"].accuracies(score["confusion"])
         if figures:
             metrics["statistics"] = figures
     metrics["seconds_total"] = time.perf_counter() - started

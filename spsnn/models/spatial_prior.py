@@ -184,12 +184,6 @@ class SpatialPriorLinear(nn.Module):
         """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
         return [self.weight]
 
-    def delays(self):
-        """Refused: a rate-coded synapse has no delay that pruning could rank by."""
-        raise ConfigError(
-            "method 'spatial' ranks synapses by delay, which a rate-coded model has none of; use magnitude"
-        )
-
     def forward(self, x):
         """``[..., n_post]`` from ``[..., n_pre]``."""
         return x @ self.weights() + self.bias

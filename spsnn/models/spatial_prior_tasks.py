@@ -131,6 +131,10 @@ class SpatialPriorTasks(RateModel):
         """``numbers``, all parameters."""
         return {"numbers": self.n_parameters()}
 
+    def emit(self, batch):
+        """Refused, as `to_graph`."""
+        return self.to_graph()
+
     def to_graph(self, data=None, **options):
         """Refused: the effective weights differ between tasks; use ``model.task(k).to_graph(...)``."""
         raise ConfigError("several tasks have several networks; map one of them: model.task(k).to_graph(data)")

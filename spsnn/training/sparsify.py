@@ -118,6 +118,10 @@ class Sparsifier:
         unknown = sorted(set(self.chosen) - set(self.synapses))
         if config.density < 1 and not self.synapses:
             raise ConfigError("this model has no synapses that can be pruned while training; set density=1")
+        if config.method == "spatial" and not model.spiking:
+            raise ConfigError(
+                "method 'spatial' ranks synapses by delay, which a rate-coded model has none of; use magnitude"
+            )
         if unknown or (self.synapses and not self.chosen):
             raise ConfigError(f"there is no projection {', '.join(unknown)}; known: {', '.join(self.synapses)}")
         if config.regrow == "gradient" and model.spiking and model.settings.engine == "event":

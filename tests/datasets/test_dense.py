@@ -217,6 +217,10 @@ def test_a_joint_set_counts_classes_through_and_keeps_rows_together():
     assert piece.parts[0].tolist() == [[3, 4, 5]] and piece.parts[1].tolist() == [[2, 3], [6, 7]]
     assert [len(p) for p in data[8:].parts] == [0, 2]
     assert [p.tolist() for p in data[6:][1:].parts] == [[], [[2, 3], [4, 5], [6, 7]]]
+    confusion = np.diag([3, 1, 2, 0, 0])
+    confusion[0, 1] = confusion[3, 4] = 2
+    assert data.accuracies(confusion) == {"dense_accuracy": 0.5}  # the second of two sets of one name stands
+    assert JointSet([first]).accuracies(confusion[:2, :2]) == {"dense_accuracy": pytest.approx(4 / 6)}
     with pytest.raises(ConfigError, match="joint: tasks must be sets of features, got shd"):
         load("joint", "train", tasks={"shd": {}})
 

@@ -8,6 +8,7 @@ import spsnn
 from spsnn import ConfigError, SpatialContextNetwork, SpatialPriorMLP
 from spsnn.datasets import load
 from spsnn.models.rates import features
+from spsnn.tables.transfer import carry_positions, freeze_positions
 
 DIGITS = load("digits_dense", "validation")
 MODELS = {
@@ -121,6 +122,14 @@ def test_coordinates_take_their_own_rate_only_where_it_is_set():
     own = model.parameter_groups(spsnn.TrainingConfig(lr=0.1, position_lr=0.5, weight_decay=0.01))
     assert [(g["lr"], g["weight_decay"]) for g in own] == [(0.1, 0.01), (0.5, 0.01)]
     assert len(own[1]["params"]) == 1 and own[1]["params"][0] is model.mu
+
+
+def test_what_is_about_spikes_is_refused(tmp_path):
+    spsnn.save(MODELS["prior"](), tmp_path / "m.h5")
+    with pytest.raises(ConfigError, match="transfer of coordinates needs a spiking network"):
+        carry_positions(MODELS["prior"](), tmp_path / "m.h5")
+    with pytest.raises(ConfigError, match=r"freezing coordinates needs a spiking network, this is .* 'scn'"):
+        freeze_positions(MODELS["scn"]())
 
 
 def test_pruning_a_model_without_synapses_is_refused():

@@ -164,8 +164,9 @@ def test_each_task_has_its_kernel_on_shared_weights():
     history = spsnn.fit(model, data, None, spsnn.TrainingConfig(epochs=30, batch_size=20, lr=0.01))
     assert history[-1]["train_accuracy"] > 0.95
     assert torch.equal(model.shared[0][0].kernel, torch.ones(16, 12))
-    with pytest.raises(ConfigError, match="map one of them"):
-        spsnn.to_graph(model, data)
+    for refused in (lambda: spsnn.to_graph(model, data), lambda: model.emit(data[:2])):
+        with pytest.raises(ConfigError, match="map one of them"):
+            refused()
     assert spsnn.to_graph(model.task(0), first)["hidden2"].rates.shape == (12,)
 
 
