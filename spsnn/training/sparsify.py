@@ -120,7 +120,7 @@ class Sparsifier:
             raise ConfigError("this model has no synapses that can be pruned while training; set density=1")
         if config.method == "spatial" and not model.spiking:
             raise ConfigError(
-                "method 'spatial' ranks synapses by delay, which a rate-coded model has none of; use magnitude"
+                "method 'spatial' ranks synapses by delay, and a rate-coded model has none; use magnitude"
             )
         if unknown or (self.synapses and not self.chosen):
             raise ConfigError(f"there is no projection {', '.join(unknown)}; known: {', '.join(self.synapses)}")
