@@ -35,8 +35,9 @@ def features(batch, bins=1, tau=None):
         raise ConfigError(f"tau must be a positive number of ms or None, got {tau!r}")
     width = batch.duration / bins
     sample = np.repeat(np.arange(len(batch)), np.diff(batch.offsets))
-    at = np.minimum((batch.times / width).astype(np.int64), bins - 1)
-    worth = np.ones(len(at)) if tau is None else np.exp((batch.times - (at + 1) * width) / tau)
+    times = batch.times.astype(np.float64)
+    at = np.minimum((times / width).astype(np.int64), bins - 1)
+    worth = np.ones(len(at)) if tau is None else np.exp((times - (at + 1) * width) / tau)
     flat = (sample * bins + at) * batch.n_units + batch.units
     x = np.bincount(flat, worth, len(batch) * bins * batch.n_units).reshape(len(batch), bins, batch.n_units)
     if tau is not None:
@@ -104,8 +105,9 @@ def emit(activity, duration, *, peak=10.0, code="deterministic", seed=0, labels=
         first = np.cumsum(counts.ravel()) - counts.ravel()
         k = np.arange(len(sample)) - np.repeat(first, counts.ravel())
         share = (whole[sample, at, unit] + k + 0.5 - before[sample, at, unit]) / expected[sample, at, unit]
-    last = np.nextafter(np.float32(duration), np.float32(0))
-    times = np.clip(((at + share) * (duration / bins)).astype(np.float32), 0, last)
+    width = duration / bins
+    last = np.nextafter(((at + 1) * width).astype(np.float32), np.float32(0))  # a spike stays in its bin
+    times = np.clip(((at + share) * width).astype(np.float32), 0, last)
     order = np.lexsort((unit, times, sample))
     offsets = np.concatenate([[0], np.cumsum(counts.sum((1, 2)))])
     return SpikeBatch(times[order], unit[order], offsets, n_units, duration, labels)

@@ -68,6 +68,13 @@ def test_emitted_spikes_count_back_to_their_counts(code):
     assert np.array_equal(spikes.times, again.times)
 
 
+def test_a_spike_that_falls_on_the_end_of_its_bin_stays_in_it():
+    # The integral reaches 1 exactly at the end of the first of three bins.
+    activity = np.full((1, 3, 1), 0.05)
+    activity[0, 1:] = 0
+    assert features(emit(activity, 0.3), bins=3)[0, :, 0].tolist() == [1, 0, 0]
+
+
 def test_what_cannot_be_sent_is_named():
     with pytest.raises(DataError, match=r"finite and not negative, got -0\.5"):
         spike_counts(np.array([[1.0, -0.5]]), 10)
