@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from spsnn.errors import ConfigError, ExportError
+from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
+from spsnn.hwmap.crossbar import assign_tiles
+from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.noc_result import simulate_noc
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.sanafe import write_sanafe
+from spsnn.hwmap.support import check_decays, neuron_label
 from spsnn.hwmap.target import load_target
-
-EXPORTS = {".json": layouts.write_json, ".h5": layouts.write_hdf5, ".hdf5": layouts.write_hdf5}
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Chip:
         routing: ``Routing``: routes and link loads.
         cost: energy, latency and counts of one inference.
         bits: ``DelayBits`` that the delay mode adds.
-        extra: what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or ``residuals`` (hop).
+        extra: ``neuron_label``, and what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or
+            ``residuals`` (hop).
     """
 
     network: object
@@ -77,6 +81,10 @@ class Chip:
         core = self.core_of(population)
         return np.where((core < 0)[:, None], np.array(self.target.port), self.routing.core_tile[core])
 
+    def simulate(self, traces, settings=None, *, timing="noc", step_ns=None):
+        """Latency, energy and headroom of recorded spike traces; see `simulate_noc`, whose arguments these are."""
+        return simulate_noc(self, traces, settings, timing=timing, step_ns=step_ns)
+
     def report(self):
         """All figures of the mapping in one flat dict that JSON can hold; units are in the key names."""
         network, target, use = self.network, self.target, self.partition.use
@@ -86,6 +94,8 @@ class Chip:
             "network": network.name,
             "target": target.name,
             "target_title": target.title,
+            "target_note": target.note,
+            "neuron_label": self.extra["neuron_label"],
             "delay_mode": self.delay_mode,
             "delay_label": target.delay_label(self.delay_mode),
             "hypothetical": self.hypothetical,
@@ -100,6 +110,7 @@ class Chip:
             "cores_total": target.n_cores,
             "tiles_used": len(np.unique(self.routing.core_tile, axis=0)),
             "tiles_total": target.mesh_width * target.mesh_height,
+            "chips_total": target.n_chips,
             "repair_moves": self.partition.moves,
             "fan_in_max": int(self.flat.fan_in.max(initial=0)),
             "synapse_memory_total_bits": int(use["synapse_memory_bits"].sum()),
@@ -110,11 +121,13 @@ class Chip:
             "delay_bits_per_neuron": self.bits.per_neuron,
             "delay_bits_per_axon": self.bits.per_axon,
             "weight_bits": target.weight_bits,
+            "weight_scale": self.options["scale"],
         }
         for name, limit in LIMITS.items():
             share = use[name] / getattr(target, limit)
             out[f"utilisation_{name}_max"] = float(share.max())
             out[f"utilisation_{name}_mean"] = float(share.mean())
+        out |= getattr(self.partition, "figures", None) or {}
         laws = self.extra.get("laws")
         if laws:
             out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
@@ -127,44 +140,80 @@ class Chip:
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
 
-    def export(self, path):
-        """Write the layout; the suffix chooses the format.
+    def export(self, path, format=None):
+        """Write the layout, or another format of `spsnn.hwmap.exports`; the suffix chooses where none is named.
 
         Raises:
-            ExportError: unknown suffix (names the known ones), or the file cannot be written.
+            ExportError: unknown format or suffix (names the known ones), or the file cannot be written.
         """
-        write = EXPORTS.get(Path(path).suffix.lower())
-        if write is None:
-            raise ExportError(
-                f"layout {str(path)!r} has an unknown suffix {Path(path).suffix!r}; known: {', '.join(EXPORTS)}"
-            )
-        write(self.layout(), path)
+        export(self, path, format)
+
+    def export_sanafe(self, folder, trace=None):
+        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.sanafe.write_sanafe`."""
+        write_sanafe(self, folder, trace)
 
 
 def compile(
-    network, target="loihi2", *, seed=0, partition="mtkahypar", placement="learned", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    *,
+    seed=0,
+    partition="mtkahypar",
+    placement="learned",
+    delay_mode="stored",
+    cores=None,
+    scale="max",
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
 
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
-        target: name of a packaged target, path of a TOML file, or ``Target``.
+        target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
         seed: of the partitioner and of random placement.
         partition: ``mtkahypar`` or ``geometric``.
         placement: ``learned``, ``random`` or ``row_major``.
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
-        cores: number of cores to spread over; None takes the smallest number found to fit.
+        cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
+            found to fit.
+        scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
         Chip.
 
     Raises:
-        ConfigError: unknown option, or one that needs coordinates the network lacks.
+        ConfigError: unknown option, one that needs coordinates the network lacks, or neurons the target refuses.
         DataError: the network has no measured rates.
-        CapacityError: the network does not fit.
+        CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
+    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
+
+
+def remap(chip, network):
+    """Another network on the cores and places of a chip, e.g. after fine-tuning: quantised, routed and costed anew.
+
+    Args:
+        chip: ``Chip``.
+        network: the same populations and synapses with other weights, delays, coordinates or rates.
+
+    Returns:
+        Chip.
+
+    Raises:
+        ConfigError: other populations or other synapses.
+    """
+    old, options = chip.network, dict(chip.options)
+    if _shape(network) != _shape(old) or not all(
+        np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
+        for a, b in zip(network.projections, old.projections, strict=True)
+    ):
+        raise ConfigError("only a network with the same populations and synapses stays on its places; compile it anew")
+    placement = options.pop("placement")
+    return _Mapper(network, chip.target, cores=None, held=chip.partition, **options).chip(placement, chip.slots)
+
+
+def _shape(network):
+    return [(p.name, p.size) for p in network.populations], [(p.pre, p.post) for p in network.projections]
 
 
 def compare_placements(
@@ -176,7 +225,7 @@ def compare_placements(
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
         ``hypothetical``, ``cores_used``, ``hops_per_inference`` (spike-weighted), ``hops_per_message``,
         ``link_load_max``, ``energy_nj_per_inference``, ``energy_dynamic_nj_per_inference``,
-        ``latency_us_per_inference``, ``energy_source``, ``activity_source``.
+        ``latency_us_per_inference``, ``energy_source``, ``time_source``, ``neuron_label``, ``activity_source``.
     """
     seeds = list(seeds)
     if not seeds:
@@ -204,6 +253,8 @@ _COMPARED = (
     "energy_dynamic_nj_per_inference",
     "latency_us_per_inference",
     "energy_source",
+    "time_source",
+    "neuron_label",
     "activity_source",
 )
 
@@ -211,7 +262,7 @@ _COMPARED = (
 class _Mapper:
     """The steps before placement, done once."""
 
-    def __init__(self, network, target, seed, partition, delay_mode, cores):
+    def __init__(self, network, target, seed, partition, delay_mode, cores, scale="max", held=None):
         delay_modes.check_delay_mode(delay_mode)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ConfigError(f"seed must be a whole number >= 0, got {seed!r}")
@@ -220,27 +271,38 @@ class _Mapper:
                 f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
             )
         self.network, self.target = network, load_target(target)
-        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale}
+        self.neurons = neuron_label(network, self.target)
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
-        self.integers = quantise(network, self.target)
-        self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+        self.integers = quantise(network, self.target, scale)
+        how = {"method": partition, "cores": cores, "seed": seed}
+        if held is not None:
+            self.partition = held
+        elif self.target.family == "crossbar":
+            delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
+            self.partition = assign_tiles(self.flat, self.target, delays, **how)
+        else:
+            self.partition = assign_cores(self.flat, self.target, self.bits, **how)
+        check_decays(self.flat, self.integers.network, self.target, self.partition)
+        self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
-    def chip(self, placement):
+    def chip(self, placement, slots=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
-        slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots)
-        integers, extra = self.integers, {}
+        if slots is None:
+            slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
+        routing = route(flat, target, parts, slots, self.sums)
+        integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
             integers = integers.with_delays(delays, clipped)
-            extra = {"laws": self.laws, "coordinates": coordinates, "grid": grid}
+            extra |= {"laws": self.laws, "coordinates": coordinates, "grid": grid}
         elif self.options["delay_mode"] == "hop":
             hops = synapse_hops(flat, target, parts, routing)
             delays, clipped, residuals = delay_modes.hop_delays(network, target, hops)
             integers = integers.with_delays(delays, clipped)
-            extra = {"residuals": residuals}
+            extra |= {"residuals": residuals}
         return Chip(
             network=network,
             target=target,
@@ -250,7 +312,7 @@ class _Mapper:
             partition=parts,
             slots=slots,
             routing=routing,
-            cost=cost(flat, target, parts, routing),
+            cost=cost(flat, target, parts, routing, self.bits),
             bits=self.bits,
             extra=extra,
         )

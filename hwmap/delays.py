@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,11 +31,16 @@ class DelayBits:
 
 @dataclass(frozen=True)
 class DelayLaw:
-    """``delay = d_min + alpha |p_i - p_j|`` of one projection, in ms, and the residual of its fit in steps."""
+    """``delay = min(d_min + alpha |p_i - p_j|, longest)`` of one projection, in ms; residual of its fit in steps."""
 
     d_min: float
     alpha: float
     residual_rms_steps: float
+    longest: float = np.inf
+
+    def delay(self, distance):
+        """Delays in ms of distances ``[n]``."""
+        return np.minimum(self.d_min + self.alpha * distance, self.longest)
 
 
 def check_delay_mode(delay_mode):
@@ -48,6 +53,10 @@ def delay_bits(network, target, delay_mode):
     """Storage of one delay mode on a target, for a network whose delays are not all zero (else none)."""
     if not any(p.n_synapses and p.delay.max() > 0 for p in network.projections):
         return DelayBits()
+    if target.family == "crossbar":
+        if delay_mode != "stored":
+            raise ConfigError(f"{target.name} holds delays at the rows of its crossbars: use delay_mode='stored'")
+        return DelayBits(per_axon=target.delay_bits)
     if delay_mode == "stored":
         return DelayBits(per_synapse=target.delay_bits)
     if delay_mode == "hop":
@@ -60,6 +69,7 @@ def fit_delay_law(network):
     """Find ``d_min`` and ``alpha`` of every projection from its delays and its neurons' coordinates.
 
     Least squares of ``delay_ij = d_min + alpha |p_i - p_j|`` (Euclidean distance) over the projection's synapses.
+    Where several synapses share the longest delay, the model cuts delays there: they are left out, and the law is cut.
 
     Returns:
         list of DelayLaw, one for each projection.
@@ -75,17 +85,25 @@ def fit_delay_law(network):
             laws.append(DelayLaw(0.0, 0.0, 0.0))
             continue
         distance = _distance(coordinates_of(network[p.pre]), coordinates_of(network[p.post]), p)
-        design = np.stack([np.ones_like(distance), distance], 1)
-        (d_min, alpha), *_ = np.linalg.lstsq(design, p.delay, rcond=None)
-        residual = float(np.sqrt(np.mean((design @ (d_min, alpha) - p.delay) ** 2)) / network.dt)
+        law = _fit(distance, p.delay)
+        residual = float(np.sqrt(np.mean((law.delay(distance) - p.delay) ** 2)) / network.dt)
         if residual > MAX_FIT_RESIDUAL_STEPS:
             raise ConfigError(
                 f"delay_mode 'computed' needs delays of the form d_min + alpha * distance; {p.pre} -> {p.post} misses "
                 f"it by {residual:.3g} steps RMS (allowed {MAX_FIT_RESIDUAL_STEPS}): this network's delays do not come "
                 "from Euclidean distances of its coordinates; use delay_mode='stored'"
             )
-        laws.append(DelayLaw(float(d_min), float(alpha), residual))
+        laws.append(replace(law, residual_rms_steps=residual))
     return laws
+
+
+def _fit(distance, delay):
+    cut = delay >= delay.max() * (1 - 1e-6)
+    several = 1 < cut.sum() < len(delay) - 1
+    free = ~cut if several else np.ones(len(delay), bool)
+    design = np.stack([np.ones_like(distance), distance], 1)[free]
+    (d_min, alpha), *_ = np.linalg.lstsq(design, delay[free], rcond=None)
+    return DelayLaw(float(d_min), float(alpha), 0.0, float(delay.max()) if several else np.inf)
 
 
 def computed_delays(network, target, laws):
@@ -105,7 +123,8 @@ def computed_delays(network, target, laws):
     delays, clipped = [], []
     for p, law in zip(network.projections, laws, strict=True):
         distance = step * _distance(coordinates[p.pre], coordinates[p.post], p)
-        steps, cut = to_steps(law.d_min + law.alpha * distance, network.dt, target.max_delay_steps)
+        delay = law.delay(distance)
+        steps, cut = to_steps(delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         delays.append(steps)
         clipped.append(cut)
     return delays, clipped, coordinates, {"origin": [float(x) for x in origin], "step": step}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spsnn.hwmap.scales import population_scales, to_integers
+
 
 @dataclass(frozen=True)
 class Quantised:
@@ -17,7 +19,7 @@ class Quantised:
         weights: integer weights of each projection, ``[n_synapses]`` each, in the order of ``network.projections``.
         delays: delay steps of each projection, ``[n_synapses]`` each.
         scales: weight of one integer unit, by name of the postsynaptic population.
-        clipped: synapses of each projection whose delay was cut to the longest of the target, bool ``[n_synapses]``.
+        clipped: synapses of each projection whose delay was cut to what the target has, bool ``[n_synapses]``.
     """
 
     network: object
@@ -32,20 +34,19 @@ class Quantised:
         return replace(self, network=network, delays=tuple(delays), clipped=tuple(clipped))
 
 
-def quantise(network, target):
+def quantise(network, target, scale="max"):
     """Round weights and delays to what the target stores.
 
-    All synapses into one population are compared with one threshold, so they share one scale:
+        integer = clip(round(w / scale), -top, top),   top = 2^(weight_bits - 1) - 1,   one scale for each population
+        steps = clip(round(delay / dt), min_delay_steps, max_delay_steps)
 
-        scale = max |w| / (2^(weight_bits - 1) - 1),   integer = round(w / scale),   |w - integer * scale| <= scale / 2
-        steps = min(round(delay / dt), max_delay_steps)
-
-    Time constants that every neuron has for itself go to the nearest decay, see `round_decays`; those that a population
-    shares, and other constants, stay as they are.
+    With ``scale="max"`` nothing is cut and ``|w - integer * scale| <= scale / 2``.  Time constants that
+    every neuron has for itself go to the nearest decay, see `round_decays`; those that a population shares stay.
 
     Args:
         network: ``spsnn.graph.Network``.
         target: ``Target``.
+        scale: how the scale is found, ``max``, ``mse`` or ``spikes``: see `population_scales`.
 
     Returns:
         Quantised.
@@ -54,15 +55,11 @@ def quantise(network, target):
     network = replace(
         network, populations=tuple(round_decays(p, network.dt, target.decay_bits) for p in network.populations)
     )
-    scales = {}
-    for population in network.populations:
-        largest = [np.abs(p.weight).max() for p in network.projections if p.post == population.name and p.n_synapses]
-        # A population without a non-zero weight keeps scale 1: all its integers are 0.
-        scales[population.name] = float(max(largest, default=0.0)) / top or 1.0
+    scales = population_scales(network, top, scale)
     weights, delays, clipped = [], [], []
     for p in network.projections:
-        weights.append(np.clip(np.rint(p.weight / scales[p.post]), -top, top).astype(np.int32))
-        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps)
+        weights.append(to_integers(p.weight, scales[p.post], top).astype(np.int32))
+        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         delays.append(steps)
         clipped.append(cut)
     return Quantised(
@@ -87,10 +84,11 @@ def round_decays(population, dt, bits):
     return replace(population, parameters={**population.parameters, **own}) if own else population
 
 
-def to_steps(delay, dt, max_steps):
-    """Delays in ms to the nearest number of steps ``[n]`` int32 in ``0..max_steps``, and which were cut at the top."""
+def to_steps(delay, dt, max_steps, min_steps=0):
+    """Delays in ms to the nearest of ``min_steps..max_steps`` steps ``[n]`` int32, and which were cut at either end."""
     steps = np.maximum(np.rint(np.asarray(delay) / dt), 0)
-    return np.minimum(steps, max_steps).astype(np.int32), steps > max_steps
+    held = np.clip(steps, min_steps, max_steps)
+    return held.astype(np.int32), held != steps
 
 
 def delay_error(network, delays, clipped):

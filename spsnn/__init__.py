@@ -68,6 +68,7 @@ __all__ = [
     "TrainingError",
     "__version__",
     "datasets",
+    "deploy",
     "evaluate",
     "fit",
     "from_graph",
@@ -76,6 +77,7 @@ __all__ = [
     "keep_freed_memory",
     "load",
     "pictures",
+    "record_trace",
     "save",
     "to_graph",
 ]
@@ -83,6 +85,8 @@ __all__ = [
 
 def __getattr__(name):
     # Rooms with heavy or optional dependencies are opened when first used.
-    if name in ("datasets", "functional", "hwmap", "pictures"):
+    if name in ("datasets", "deploy", "functional", "hwmap", "pictures"):
         return importlib.import_module(f"spsnn.{name}")
+    if name == "record_trace":
+        return importlib.import_module("spsnn.recording").record_trace
     raise AttributeError(f"module 'spsnn' has no attribute {name!r}")

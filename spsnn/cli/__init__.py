@@ -5,7 +5,7 @@ import sys
 
 def main():
     """Entry point of ``spsnn``: an error that spsnn raises on purpose is one message and exit code 2."""
-    from spsnn.cli.studies import app  # all commands: `app` and those that `studies` adds
+    from spsnn.cli.tuning import app  # all commands: `app` and those that `studies` and `tuning` add
     from spsnn.errors import SpsnnError
 
     try:

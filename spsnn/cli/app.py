@@ -9,6 +9,7 @@ import typer
 
 from spsnn.atomic import replacing
 from spsnn.cli import console
+from spsnn.cli.targets import Sets, read_target, targets
 from spsnn.errors import ConfigError
 from spsnn.graph.hdf5 import make_folder
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     help="Networks whose neurons live in space: train, evaluate, map to a chip, simulate, report.",
 )
 
+app.add_typer(targets, name="targets")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 DataDir = Annotated[
     str | None,
@@ -27,12 +30,15 @@ DataDir = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
-Target = Annotated[str, typer.Option(help="loihi2, mesh, or a TOML file of your own.")]
+Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or a TOML file of your own.")]
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
+Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
+Samples = Annotated[int, typer.Option("--samples", help="Traces for --timing queue or noc.")]
 Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
+Scale = Annotated[str, typer.Option(help="How the scale of integer weights is found: max, mse or spikes.")]
 Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
 
 
@@ -117,42 +123,58 @@ def evaluate(
 
 @app.command("map", epilog="Example:  spsnn map runs/digits/model.h5 --target loihi2 --cores 16 --out runs/digits/chip")
 def map_(
-    model: ModelPath,
+    model: Annotated[Path, typer.Argument(help="Model file (.h5), or a graph file (.h5, .json) with measured rates.")],
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
+    timing: Timing = "simple",
+    samples: Samples = 16,
     seed: Seed = 0,
+    scale: Scale = "max",
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Accuracy and spike distance from float to mapped, step by step.")
+    ] = False,
     out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout and pictures with --out."""
+    """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout, pictures and a page with --out."""
+    from spsnn import hwmap
     from spsnn.cli import pages, workflow
+    from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
         make_folder(out)
-    net, data = _open(model, "test", data_dir)
-    chip, figures = workflow.map_model(
-        net,
-        data,
-        target=target,
-        placement=placement,
-        partition=partition,
-        delay_mode=delay_mode,
-        cores=cores,
-        seed=seed,
-    )
+    chosen = read_target(target, target_set)
+    options = {"placement": placement, "partition": partition, "delay_mode": delay_mode, "cores": cores, "seed": seed,
+               "scale": scale}  # fmt: skip
+    timed = []
+    if is_graph(model):
+        if stages or timing != "simple":
+            raise ConfigError(f"--stages and --timing run a model on its data; {model} is a graph, give the model file")
+        chip = hwmap.compile(load_graph(model), chosen, **options)
+        name, figures = chip.network.name, chip.report()
+    else:
+        net, data = _open(model, "test", data_dir)
+        chip, figures = workflow.map_model(
+            net, data, target=chosen, stages=stages, timing=timing, samples=samples, on_timed=timed.append, **options
+        )
+        name = data.name
     if out is not None:
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
+        save_graph(chip.network, out / "graph.h5")
         workflow.write_json(out / "figures.json", figures)
-        for name, (_, figure) in zip(("mesh", "placement", "energy"), pages.chip_figures(chip), strict=False):
-            _save_picture(figure, out / f"{name}.png")
-    console.show(
-        f"{data.name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json
-    )
+        shown = pages.chip_pictures(chip, noc=timed[0] if timed else None)
+        for picture, (_, figure) in shown.items():
+            _save_picture(figure, out / f"{picture}.png")
+        pages.write_map_page(out / "report.html", name, chip, figures, shown)
+    console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+    if stages and not json:
+        console.show_rows("From float to mapped", figures["stages"])
 
 
 @app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")
@@ -161,15 +183,42 @@ def simulate(
     sample: Annotated[int, typer.Option(help="Number of the sample in the split.")] = 0,
     split: Split = "test",
     raster: Annotated[Path | None, typer.Option(help="Write the raster picture (.png, .svg, .pdf).")] = None,
+    engine: Annotated[str, typer.Option(help="float, integer, lava (fixed point) or lava-float.")] = "float",
+    count: Annotated[int, typer.Option(help="Number of samples, with an engine other than float.")] = 1,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write spikes, decision and costs of a chip (not float).")
+    ] = None,
+    target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
+    cores: Cores = None,
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Run one sample through a trained network and show its spikes and its decision."""
+    """Run a sample through a trained network, or the integers of a chip, and show its spikes and its decision."""
     from spsnn.cli import pages
 
     net, data = _open(model, split, data_dir)
     if not 0 <= sample < len(data):
         raise ConfigError(f"--sample must lie in [0, {len(data)}), got {sample}")
+    if engine != "float":
+        from spsnn.cli import engines
+
+        engines.check_engine(engine)
+        values, figure = engines.simulate(
+            net,
+            data,
+            engine=engine,
+            sample=sample,
+            count=count,
+            target=read_target(target, target_set),
+            cores=cores,
+            picture=bool(picture),
+        )
+        if picture is not None:
+            _save_picture(figure, picture)
+        return console.show(f"{data.name} {split}, sample {sample}, on {engine}", values, json)
+    if picture is not None or count != 1:
+        raise ConfigError("--picture and --count show the integers of a chip; add --engine integer or --engine lava")
     trains, logits = pages.sample_trains(net, pages.samples_of(data), sample)
     if raster is not None:
         _save_picture(pages.raster_of(net, data, sample), raster)
@@ -188,8 +237,12 @@ def simulate(
 @app.command(epilog="Example:  spsnn export runs/digits/model.h5 digits_layout.json --target loihi2")
 def export(
     model: ModelPath,
-    file: Annotated[Path, typer.Argument(help="Layout to write: .json, .h5 or .hdf5.")],
+    file: Annotated[Path, typer.Argument(help="File: .json .h5 .csv .npz .net .nir; a folder for --format sanafe.")],
+    format: Annotated[
+        str | None, typer.Option(help="Name of a format, see docs/formats.md; default: by suffix.")
+    ] = None,
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
@@ -198,24 +251,27 @@ def export(
     data_dir: DataDir = None,
     json: Json = False,
 ):
-    """Write the chip layout of a trained network: cores, tiles, integer weights, delays, routes."""
+    """Write the chip layout of a trained network, or the network for Lava, netx, NIR or SANA-FE."""
     from spsnn.cli import workflow
 
     net, data = _open(model, "test", data_dir)
     chip, _ = workflow.map_model(
-        net, data, target=target, accuracy=False, placement=placement, partition=partition, delay_mode=delay_mode,
+        net, data, target=read_target(target, target_set), accuracy=False, placement=placement,
+        partition=partition, delay_mode=delay_mode,
         cores=cores, seed=seed,
     )  # fmt: skip
-    chip.export(file)
-    values = {"file": str(file), "bytes": file.stat().st_size, "target": chip.target.title,
+    chip.export(file, format)
+    size = sum(f.stat().st_size for f in file.iterdir()) if file.is_dir() else file.stat().st_size
+    values = {"file": str(file), "bytes": size, "target": chip.target.title,
               "delays": chip.target.delay_label(chip.delay_mode), "cores": chip.partition.n_cores}  # fmt: skip
-    console.show("Layout written", values, json)
+    console.show("Export written", values, json)
 
 
 @app.command(epilog="Example:  spsnn report runs/digits --target loihi2")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run, written by 'spsnn train'.")],
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     cores: Cores = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -223,7 +279,7 @@ def report(
     """Write RUN/report.html: training, what was learned, and the chip, in one self-contained page."""
     from spsnn.cli.demo import write_run_report
 
-    path = write_run_report(run, target=target, cores=cores, data_dir=data_dir)
+    path = write_run_report(run, target=read_target(target, target_set), cores=cores, data_dir=data_dir)
     console.show("Report written", {"report": str(path), "bytes": path.stat().st_size}, json)
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spsnn import models, pictures
+from spsnn import __version__, models, pictures
+from spsnn.cli.energy import energy_table
 from spsnn.cli.rate_pages import rate_figures
-
-ENERGY = ("synaptic_op", "neuron_active", "neuron_inactive", "spike_out", "axon_out", "axon_in", "within_tile",
-          "hop_ew", "hop_ns", "static")  # fmt: skip
-DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.route`
+from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.pictures import chip_pictures
 
 
 def samples_of(data):
@@ -92,49 +91,82 @@ def model_section(name, model, data, history, metrics):
     return pictures.Section(f"{name}: training", text, table, tuple(figures))
 
 
-def chip_figures(chip):
-    """Pictures of a mapped network as ``(caption, Figure)``."""
-    return tuple(_chip_figures(chip))
+_TIMED = (
+    ("latency_us_per_inference", "latency per inference, mean [us]"),
+    ("latency_us_per_inference_p95", "latency per inference, 95 % [us]"),
+    ("latency_us_per_inference_max", "latency per inference, longest [us]"),
+    ("latency_us_without_network", "latency without the network [us]"),
+    ("message_latency_ns_mean", "latency per message, mean [ns]"),
+    ("message_latency_ns_p99", "latency per message, 99 % [ns]"),
+    ("link_utilisation_max", "time that the busiest link is in use, share"),
+    ("throughput_inferences_per_s", "throughput [inferences/s]"),
+    ("energy_nj_per_inference", "energy per inference [nJ]"),
+    ("edp_nj_us", "energy-delay product [nJ us]"),
+    ("headroom_factor", "factor by which messages may grow"),
+    ("headroom_bottleneck", "what saturates first"),
+    ("headroom_of", "the factor is relative to"),
+    ("energy_source", "source of the energies"),
+    ("time_source", "source of the timing"),
+)
 
 
-def _chip_figures(chip):
-    target, hypothetical = chip.target, chip.hypothetical
-    shape = (target.mesh_height, target.mesh_width)
-    tiles = chip.routing.core_tile
-    load = chip.partition.use["neurons"]
-    cores = [{"name": f"core {k}", "x": int(x), "y": int(y), "load": float(load[k])} for k, (x, y) in enumerate(tiles)]
-    links = []
-    for y, x, d in zip(*np.nonzero(chip.routing.link_load), strict=True):
-        dx, dy = DIRECTIONS[d]
-        links.append({"x0": int(x), "y0": int(y), "x1": int(x) + dx, "y1": int(y) + dy,
-                      "load": float(chip.routing.link_load[y, x, d])})  # fmt: skip
-    label = target.title
-    yield ("Cores by number of neurons, links by spikes per inference.",
-           pictures.chip_mesh(shape, cores, links, target=label, hypothetical=hypothetical))  # fmt: skip
-    coords, used, owner = [], [], []
-    for population in chip.network.populations:
-        if population.kind == "input" or population.positions is None:
-            continue
-        core = chip.core_of(population.name)
-        for k in np.unique(core):
-            coords.append(population.positions[core == k].mean(0))
-            used.append(tiles[k])
-            owner.append(population.name)
-    if len(coords) > 1:
-        yield ("Where the neurons of each core live, and the tile that the core was put on.",
-               pictures.placement(np.array(coords), np.array(used), owner, unit="ms", target=label,
-                                  hypothetical=hypothetical))  # fmt: skip
-    components = {name.replace("_", " "): chip.cost[f"energy_{name}_nj"] for name in ENERGY}
-    components = {name: energy for name, energy in components.items() if energy}
-    yield ("Energy of one inference.",
-           pictures.energy_bars(components, note="energies " + chip.cost["energy_source"].split(":")[0],
-                                hypothetical=hypothetical))  # fmt: skip
+def write_map_page(path, name, chip, figures, shown):
+    """One self-contained HTML page on a mapped network: figures with their sources, and the pictures.
+
+    Args:
+        path: file to write.
+        name: of the network or its data.
+        chip: `spsnn.hwmap.Chip`.
+        figures: ``chip.report()`` and what was measured beside it.
+        shown: pictures of `chip_pictures`.
+    """
+    energy, time = (figures[key].split(":")[0] for key in ("energy_source", "time_source"))
+    cards = [
+        ("Latency per inference", f"{figures['latency_us_per_inference']:.3g} µs", f"times {time}"),
+        ("Energy per inference", f"{figures['energy_nj_per_inference'] / 1000:.3g} µJ", f"energies {energy}"),
+        ("Cores", f"{figures['cores_used']} of {figures['cores_total']}", f"placement {figures['placement']}"),
+    ]
+    if "mapped_accuracy" in figures:
+        before = f"{100 * figures['float_accuracy']:.1f} % before mapping"
+        cards.insert(0, ("Accuracy as mapped", f"{100 * figures['mapped_accuracy']:.1f} %", before))
+    return pictures.write_report(
+        path,
+        f"{name} on {chip.target.title}",
+        [
+            pictures.Section("On the chip", _assumptions(figures), chip_table(figures), tuple(shown.values())),
+            *_timed_sections(figures),
+            pictures.Section("Energy by component, with its source", "", energy_table(figures)),
+            pictures.Section("What cores hold", "Share of each limit of a core.", use_table(figures)),
+        ],
+        cards=cards,
+        subtitle=f"Delays {figures['delay_label']}.",
+        meta={"spsnn": __version__, "seed": figures["seed"], "partition": figures["partition"]},
+        badge="HYPOTHETICAL" if chip.hypothetical else None,
+    )
 
 
-def chip_section(name, chip, figures, rows):
-    """Section on the mapped chip."""
+def _timed_sections(figures):
+    """Section on the recorded spikes that were timed, if any were."""
+    sections = []
+    for timing in TIMINGS:
+        own = {k.removeprefix(f"{timing}_"): v for k, v in figures.items() if k.startswith(f"{timing}_")}
+        if own:
+            rows = [(words, own[key]) for key, words in _TIMED if own.get(key) is not None]
+            text = f"{own['traces']} recorded inferences. {_assumptions(own, 'assumptions')}"
+            sections.append(pictures.Section(f"Recorded spikes, timing model {timing}", text, rows))
+    return sections
+
+
+def _assumptions(figures, key="cost_assumptions"):
+    text = figures[key]
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def chip_table(figures):
+    """Key figures of a mapped network with their sources."""
     table = [
         ("target", figures["target_title"]),
+        ("neurons", figures["neuron_label"]),
         ("delays", figures["delay_label"]),
         ("latency per inference [us]", figures["latency_us_per_inference"]),
         ("energy per inference [nJ]", figures["energy_nj_per_inference"]),
@@ -144,16 +176,40 @@ def chip_section(name, chip, figures, rows):
         ("cores used", figures["cores_used"]),
         ("synapses", figures["synapses"]),
         ("weight bits", figures["weight_bits"]),
+        ("hops per inference", figures["hops_per_inference"]),
+        ("largest link load [spikes per inference]", figures["link_load_max"]),
         ("delays held at the nearest step [%]", figures["delay_exact_percent"]),
         ("mean delay error [steps]", figures["delay_error_mae_steps"]),
         ("delays cut by the chip", figures["delays_clipped"]),
-        ("accuracy before mapping [%]", 100 * figures["float_accuracy"]),
-        ("accuracy as mapped [%]", 100 * figures["mapped_accuracy"]),
     ]
+    if "mapped_accuracy" in figures:
+        table += [
+            ("accuracy before mapping [%]", 100 * figures["float_accuracy"]),
+            ("accuracy as mapped [%]", 100 * figures["mapped_accuracy"]),
+        ]
+    return table
+
+
+def use_table(figures):
+    """Use of every limited resource, for the fullest core and on average."""
+    names = [key[len("utilisation_") : -len("_max")] for key in figures if key.startswith("utilisation_")
+             and key.endswith("_max")]  # fmt: skip
     return [
-        pictures.Section(
-            f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", table, chip_figures(chip)
-        ),
+        {
+            "resource": name.replace("_", " "),
+            "fullest core [%]": 100 * figures[f"utilisation_{name}_max"],
+            "mean [%]": 100 * figures[f"utilisation_{name}_mean"],
+        }
+        for name in names
+    ]
+
+
+def chip_section(name, chip, figures, rows):
+    """Sections on the mapped chip and on its placement against others."""
+    shown = tuple(chip_pictures(chip).values())
+    return [
+        pictures.Section(f"{name}: on the chip", _assumptions(figures), chip_table(figures), shown),
+        pictures.Section(f"{name}: energy by component, with its source", "", energy_table(figures)),
         pictures.Section(
             f"{name}: placement by learned coordinates against others",
             "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference. "
@@ -189,5 +245,6 @@ def comparison_table(rows):
         ):
             values = np.array([row[key] for row in own])
             entry[label] = f"{values.mean():.4g} ± {values.std():.2g}"
+        entry["energies, times"] = ", ".join(own[0][key].split(":")[0] for key in ("energy_source", "time_source"))
         table.append(entry)
     return table

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import yaml
 
-from spsnn import datasets, hwmap, models
+from spsnn import datasets, deploy, hwmap, models
 from spsnn.atomic import replacing
 from spsnn.cli.config import SPIKING, DataConfig, typed
 from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
+from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.models.rate import require_spikes
 from spsnn.models.registry import rate_model
+from spsnn.recording import record_trace
 from spsnn.training import evaluate, fit
 
 
@@ -135,6 +138,16 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         on_batch=on_batch,
         provenance=provenance,
     )
+    metrics = summarise(config, model, history, sets)
+    metrics["seconds_total"] = time.perf_counter() - started
+    models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
+    write_json(out / "history.json", history)
+    write_json(out / "metrics.json", metrics)
+    return history, metrics
+
+
+def summarise(config, model, history, sets):
+    """Metrics of a finished training; the test set is read once, if there is one."""
     best = next(e for e in reversed(history) if e["best"])
     metrics = {
         "validation_accuracy": best.get("validation_accuracy"),
@@ -167,11 +180,7 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
             figures |= sets["test"].accuracies(score["confusion"])
         if figures:
             metrics["statistics"] = figures
-    metrics["seconds_total"] = time.perf_counter() - started
-    models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)
-    write_json(out / "history.json", history)
-    write_json(out / "metrics.json", metrics)
-    return history, metrics
+    return metrics
 
 
 def data_of(model, path):
@@ -185,7 +194,9 @@ def data_of(model, path):
     return typed(DataConfig, model.provenance["data"], "data")
 
 
-def map_model(model, data, *, target="loihi2", accuracy=True, **options):
+def map_model(
+    model, data, *, target="loihi2", accuracy=True, stages=False, timing="simple", samples=16, on_timed=None, **options
+):  # fmt: skip
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
     Args:
@@ -193,10 +204,21 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
         data: data set (`EventSet` or `DenseSet`).
         target, options: of `spsnn.hwmap.compile`.
         accuracy: also run the quantised network on ``data``.
+        stages: also run everything from float to mapped, see `spsnn.deploy.staged`.
+        timing: ``simple``, or how to time spike traces of the mapped network: ``queue`` or ``noc``.
+        samples: number of traces.
+        on_timed: called with the `NocResult` of the traces, where there are any.
 
     Returns:
-        ``(chip, figures)``, figures with ``float_accuracy`` and ``mapped_accuracy`` where asked for.
+        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` and ``stages`` where asked for, and
+        those of the traces with the timing before their names.
     """
+    if timing not in ("simple", *TIMINGS) or samples < 1:
+        raise ConfigError(
+            f"timing must be one of simple, {', '.join(TIMINGS)} with at least one sample, got {timing!r}, {samples}"
+        )
+    if stages or timing != "simple":
+        require_spikes(model, "--stages" if stages else f"timing {timing!r}")
     source = f"{data.name} {data.split}, {len(data)} samples"
     network = models.to_graph(model, data, source=source, name=data.name)
     chip = hwmap.compile(network, target, **options)
@@ -204,6 +226,16 @@ def map_model(model, data, *, target="loihi2", accuracy=True, **options):
     if accuracy:
         figures["float_accuracy"] = evaluate(model, data)["accuracy"]
         figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data)["accuracy"]
+    if stages:
+        figures["stages"] = deploy.staged(model, data.events, chip=chip)[0]
+    if timing != "simple":
+        mapped = models.from_graph(model, chip.quantised)
+        traces = record_trace(mapped, data.events[: min(samples, len(data))], chip.flat)
+        result = chip.simulate(traces, timing=timing)
+        if on_timed is not None:
+            on_timed(result)
+        found = result.report()
+        figures |= {f"{timing}_{name.removeprefix('noc_')}": value for name, value in found.items()}
     return chip, figures
 
 

@@ -16,8 +16,8 @@ class Population:
     Attributes:
         name: unique name.
         size: number of neurons ``N``.
-        kind: ``input`` (spike source), ``lif``, ``adlif``, ``li`` (leaky integrator, never spikes), or ``rate``
-            (values that a rate code sends; see docs/models.md).
+        kind: ``input`` (spike source), ``lif``, ``adlif``, ``adex``, ``li`` (leaky integrator, never spikes) or
+            ``rate`` (unit of a rate-coded model, which sends ``rates`` spikes per inference).
         positions: learned coordinates ``[N, D]``, or None for a model without a space.
         parameters: neuron constants, e.g. ``{"tau_mem": 20.0, "tau_syn": 5.0, "threshold": 1.0}`` (ms); an
             array ``[N]`` where every neuron has its own.

@@ -3,6 +3,7 @@
 from spsnn.models.config import ModelConfig
 from spsnn.models.files import load, save
 from spsnn.models.graph import from_graph, to_graph
+from spsnn.models.integer import IntegerModel
 from spsnn.models.local import LocalNetwork
 from spsnn.models.rate import RateModel, RateOutput
 from spsnn.models.registry import MODELS, RATE_MODELS, from_config
@@ -14,6 +15,7 @@ from spsnn.models.spsnn import Output, SpSNN
 __all__ = [
     "MODELS",
     "RATE_MODELS",
+    "IntegerModel",
     "LocalNetwork",
     "ModelConfig",
     "Output",

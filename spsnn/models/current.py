@@ -53,6 +53,7 @@ class Current(torch.nn.Module):
     def __init__(self, n, gain=None):
         super().__init__()
         self.bias = torch.nn.Parameter(torch.zeros(n))
+        self.stored = None  # `Stored` while fine-tuning
         self.gain = None if gain is None else torch.nn.Parameter(torch.full((n,), float(gain)))
         if gain is not None:
             self.register_buffer("mean", torch.zeros(n))
@@ -62,7 +63,7 @@ class Current(torch.nn.Module):
     def drive(self):
         """``(factor of the weights [J] or None, Drive)`` of one forward pass."""
         if self.gain is None:
-            return None, Drive(self.bias)
+            return None, Drive(self.bias if self.stored is None else self.stored.weight(self.bias))
         if self.training:
             return None, Drive(self.bias, self.gain)
         factor = self.gain * (self.var + EPS).rsqrt()

@@ -133,9 +133,20 @@ def badge(figure, text):
     )
 
 
+def setting(target, delays):
+    """Chip and delay mode as every picture names them, e.g. ``"Intel Loihi 2, delays stored"``."""
+    return ", ".join(part for part in (target, f"delays {delays}" if delays else None) if part)
+
+
+def lines(*parts):
+    """Subtitle of several lines, each plain text; empty ones are left out."""
+    return "\n".join(plain(part) for part in parts if part)
+
+
 def colour_bar(figure, mappable, axes, label, **kwargs):
     """Slim colour bar with the house ticks."""
-    bar = figure.colorbar(mappable, ax=axes, aspect=26, pad=0.02, **kwargs)
+    thin = max(26, 7 * figure.get_figheight())
+    bar = figure.colorbar(mappable, ax=axes, aspect=thin, pad=0.02, **kwargs)
     bar.outline.set_visible(False)
     bar.set_label(plain(label), color=INK, fontsize=8.5)
     tidy(bar.ax)

@@ -44,6 +44,7 @@ class Synapse(torch.nn.Module):
         self.register_buffer("mask", mask)
         self.clipped = 0.0
         self.watched, self.effective = False, None
+        self.stored = None  # `Stored` while fine-tuning: weights and delays run as a chip holds them
 
     def init_weight(self, gain, mean=0.0, generator=None):
         """Draw weights from N(mean / n_pre, gain^2 / n_pre)."""
@@ -65,7 +66,8 @@ class Synapse(torch.nn.Module):
 
     def kernel_delays(self):
         """Delays as the engine takes them: the matrix of `delays`, or coordinates."""
-        return self.delays()
+        delays = self.delays()
+        return delays if self.stored is None else self.stored.delay(delays)
 
     def _check_longest(self, count, longest):
         n = max(int(self.mask.sum()), 1)
@@ -78,7 +80,7 @@ class Synapse(torch.nn.Module):
 
     def weights(self):
         """Weights with masked synapses at zero."""
-        weight = self.weight * self.mask
+        weight = (self.weight if self.stored is None else self.stored.weight(self.weight)) * self.mask
         if self.watched and weight.requires_grad:
             weight.retain_grad()
             self.effective = weight

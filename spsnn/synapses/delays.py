@@ -52,6 +52,8 @@ class SpatialSynapse(Synapse):
 
     def kernel_delays(self):
         """Coordinates, from which the kernels compute delays: no ``[n_pre, n_post]`` matrix is made."""
+        if self.stored is not None:
+            return super().kernel_delays()
         places = self.pre.position, self.post.position, self.alpha
         rule = {"d_min": self.d_min, "metric": self.space.metric, "eps": self.space.eps}
         if self.max_delay is None:

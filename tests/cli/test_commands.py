@@ -95,7 +95,11 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     assert "inherited" in figures["energy_source"]
     assert abs(figures["mapped_accuracy"] - figures["float_accuracy"]) < 0.05
     names = {p.name for p in out.iterdir()}
-    assert names == {"layout.json", "layout.h5", "figures.json", "mesh.png", "placement.png", "energy.png"}
+    pictures = {f"{name}.png" for name in ("mesh", "placement", "links", "delays", "energy")}
+    assert names == {"layout.json", "layout.h5", "graph.h5", "figures.json", "report.html", *pictures}
+    page = (out / "report.html").read_text("utf-8")
+    assert page.count("<figure") == 5 and "http://" not in page and "https://" not in page
+    assert "inherited: no public per-operation energy of Loihi 2" in page
 
 
 def test_map_labels_hypothetical_delays(trained, capsys):
@@ -114,6 +118,29 @@ def test_export_writes_a_layout_that_reads_back(trained, capsys, tmp_path):
     code, _, err = run(capsys, "export", trained / "model.h5", tmp_path / "layout.txt")
     assert code == 2
     assert "unknown suffix '.txt'" in err
+
+
+def test_export_for_sanafe_is_a_folder(trained, capsys, tmp_path):
+    folder = tmp_path / "sim"
+    options = ("--format", "sanafe", "--target", "loihi1_silicon", "--target-set", "n_cores=64", "--json")
+    code, text, _ = run(capsys, "export", trained / "model.h5", folder, *options)
+    assert code == 0
+    assert sorted(f.name for f in folder.iterdir()) == ["architecture.yaml", "network.yaml"]
+    assert json.loads(text)["bytes"] == sum(f.stat().st_size for f in folder.iterdir())
+    code, _, err = run(capsys, "export", trained / "model.h5", folder, "--format", "netlist")
+    assert code == 2 and "layout-json" in err
+
+
+def test_a_target_that_needs_a_figure_says_how_to_give_it(trained, capsys):
+    code, _, err = run(capsys, "map", trained / "model.h5", "--target", "crossbar")
+    assert code == 2 and "--target-set energy_synaptic_op_pj=..." in err
+    code, text, _ = run(
+        capsys, "map", trained / "model.h5", "--target", "crossbar", "--target-set", "energy_synaptic_op_pj=2", "--json"
+    )
+    shown = json.loads(text)
+    assert code == 0 and shown["crossbar_tiles"] == shown["cores_used"]
+    assert shown["energy_synaptic_op_nj"] == pytest.approx(2e-3 * shown["count_synaptic_op"])
+    assert shown["energy_synaptic_op_source"] == "user: override"
 
 
 def test_simulate_tells_the_decision_that_evaluation_counts(trained, capsys, tmp_path):
@@ -184,7 +211,7 @@ def test_debug_shows_the_traceback(capsys):
 
 
 @pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report", "reproduce",
-                                     "sweep"])  # fmt: skip
+                                     "sweep", "finetune"])  # fmt: skip
 def test_help_shows_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -300,3 +327,22 @@ def test_a_run_without_validation_is_trained_and_reported(capsys, tmp_path):
     code, _, err = run(capsys, "evaluate", out / "model.h5", "--split", "validation")
     assert code == 2
     assert "this run has no validation set" in err
+
+
+@pytest.mark.parametrize("timing", ["noc", "queue"])
+def test_map_times_spike_traces(trained, capsys, tmp_path, timing):
+    options = ("--cores", 4, "--timing", timing, "--samples", 3, "--out", tmp_path, "--json")
+    code, out, _ = run(capsys, "map", trained / "model.h5", *options)
+    found = json.loads(out)
+    assert code == 0 and found[f"{timing}_traces"] == 3
+    ordered = [found[f"{timing}_latency_us_per_inference_{p}"] for p in ("p50", "p95", "max")]
+    assert found[f"{timing}_latency_us_without_network"] < ordered[0] <= ordered[1] <= ordered[2]
+    assert found[f"{timing}_energy_source"].startswith("inherited")
+    assert (tmp_path / "latency.png").exists() == (timing == "noc") and (tmp_path / "inferences.png").exists()
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert f"Recorded spikes, timing model {timing}" in page and "what saturates first" in page
+
+
+def test_map_refuses_an_unknown_timing(trained, capsys):
+    code, _, err = run(capsys, "map", trained / "model.h5", "--timing", "exact")
+    assert code == 2 and "timing must be one of simple, noc, queue" in err

@@ -67,6 +67,12 @@ def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
     assert abs(mapped["mapped_accuracy"] - mapped["float_accuracy"]) < 0.1
     assert mapped["latency_us_per_inference"] > 0
     assert {"layout.json", "mesh.png"} <= {p.name for p in (out / "chip").iterdir()}
+    for command in (
+        ("map", out / "model.h5", "--timing", "noc"),
+        ("simulate", out / "model.h5", "--engine", "integer"),
+    ):
+        code, _, err = run(capsys, *command)
+        assert code == 2 and "needs a spiking network, this is a rate-coded model" in " ".join(err.split())
     code, text, err = run(capsys, "simulate", out / "model.h5", "--raster", out / "r.png", "--json")
     assert code == 0, err
     assert json.loads(text)["spikes_hidden1"] > 0 and (out / "r.png").stat().st_size > 5000

@@ -96,6 +96,18 @@ def test_delay_law_is_found(network):
         assert law.residual_rms_steps < 1e-9
 
 
+def test_delay_law_of_a_model_that_cuts(network):
+    cut = tuple(replace(p, delay=np.minimum(p.delay, 6.0)) for p in network.projections)
+    assert all(0.1 < np.mean(p.delay == 6.0) < 0.9 for p in cut)
+    network = replace(network, projections=cut)
+    for law in fit_delay_law(network):
+        assert (law.d_min, law.alpha, law.longest) == pytest.approx((1.0, 0.8, 6.0))
+        assert law.residual_rms_steps < 1e-9
+    delays, *_ = computed_delays(network, load_target("mesh", coordinate_bits=20), fit_delay_law(network))
+    for steps, p in zip(delays, network.projections, strict=True):
+        assert np.mean(steps == np.rint(p.delay)) > 0.99 and steps.max() == 6
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_computed_delays_approach_stored_ones(build, dimension):
     network = build(dimension=dimension)

@@ -330,20 +330,6 @@ def test_chip_mesh_refuses(shape, cores, links, match):
         pictures.chip_mesh(shape, cores, links)
 
 
-def test_placement_shows_both_sides_and_perfect_order():
-    mesh = np.array([(i, j) for j in range(2) for i in range(4)], float)
-    coords = np.cumsum(np.ones(8))[:, None]
-    line = np.column_stack([np.arange(8), np.zeros(8)])
-    figure = pictures.placement(3.0 * mesh, mesh, ["a"] * 5 + ["b"] * 3)
-    left, right = figure.axes
-    np.testing.assert_allclose(np.concatenate([c.get_offsets() for c in left.collections]), 3 * mesh)
-    np.testing.assert_allclose(np.concatenate([c.get_offsets() for c in right.collections]), mesh)
-    assert "1.00" in pictures.placement(coords, line, ["a"] * 8).axes[1].get_title("left")
-    for wrong in ((mesh, mesh[:3], ["a"] * 8), (mesh, mesh, ["a"]), (mesh * np.nan, mesh, ["a"] * 8)):
-        with pytest.raises(DataError):
-            pictures.placement(*wrong)
-
-
 def test_energy_bars_are_sorted_and_complete():
     figure = pictures.energy_bars({"hops": 10.0, "neurons": 30.0}, note="loihi2")
     ax = figure.axes[0]
