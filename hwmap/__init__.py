@@ -6,6 +6,9 @@ from spsnn.hwmap.integer import IntegerNetwork
 from spsnn.hwmap.layout import Layout, read_layout
 from spsnn.hwmap.noc_model import NocSettings
 from spsnn.hwmap.noc_result import NocResult, simulate_noc
+from spsnn.hwmap.pareto import pareto
+from spsnn.hwmap.refine import Objective
+from spsnn.hwmap.synthetic import synthetic
 from spsnn.hwmap.target import Target, available_targets, load_target
 from spsnn.hwmap.trace import Trace
 
@@ -15,6 +18,7 @@ __all__ = [
     "Layout",
     "NocResult",
     "NocSettings",
+    "Objective",
     "Target",
     "Trace",
     "available_targets",
@@ -22,6 +26,8 @@ __all__ = [
     "compile",
     "cost_of_trace",
     "load_target",
+    "pareto",
     "read_layout",
     "simulate_noc",
+    "synthetic",
 ]

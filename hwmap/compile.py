@@ -16,9 +16,9 @@ from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.noc_result import simulate_noc
 from spsnn.hwmap.partition import partition as assign_cores
-from spsnn.hwmap.place import METHODS as PLACEMENTS
 from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
+from spsnn.hwmap.refine import Objective
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
 from spsnn.hwmap.sanafe import write_sanafe
@@ -162,6 +162,7 @@ def compile(
     placement="learned",
     delay_mode="stored",
     cores=None,
+    objective=None,
     scale="max",
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
@@ -169,13 +170,15 @@ def compile(
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
         target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
-        seed: of the partitioner and of random placement.
+        seed: of the partitioner and of placement.
         partition: ``mtkahypar`` or ``geometric``.
-        placement: ``learned``, ``random`` or ``row_major``.
+        placement: ``learned``, ``random``, ``row_major``, ``hilbert``, ``force_directed``, ``spectral`` or ``qap``;
+            ``+refine`` after it adds the swap search (``learned+refine``).
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
         cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
             found to fit.
+        objective: ``Objective`` of the swap search; None weighs hops, and in ``hop`` mode delay error as much.
         scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
 
     Returns:
@@ -186,40 +189,20 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement)
-
-
-def remap(chip, network):
-    """Another network on the cores and places of a chip, e.g. after fine-tuning: quantised, routed and costed anew.
-
-    Args:
-        chip: ``Chip``.
-        network: the same populations and synapses with other weights, delays, coordinates or rates.
-
-    Returns:
-        Chip.
-
-    Raises:
-        ConfigError: other populations or other synapses.
-    """
-    old, options = chip.network, dict(chip.options)
-    if _shape(network) != _shape(old) or not all(
-        np.array_equal(a.indptr, b.indptr) and np.array_equal(a.indices, b.indices)
-        for a, b in zip(network.projections, old.projections, strict=True)
-    ):
-        raise ConfigError("only a network with the same populations and synapses stays on its places; compile it anew")
-    placement = options.pop("placement")
-    return _Mapper(network, chip.target, cores=None, held=chip.partition, **options).chip(placement, chip.slots)
-
-
-def _shape(network):
-    return [(p.name, p.size) for p in network.populations], [(p.pre, p.post) for p in network.projections]
+    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement, objective=objective)
 
 
 def compare_placements(
-    network, target="loihi2", seeds=range(5), *, partition="mtkahypar", delay_mode="stored", cores=None
+    network,
+    target="loihi2",
+    seeds=range(5),
+    *,
+    partition="mtkahypar",
+    delay_mode="stored",
+    cores=None,
+    placements=("learned", "random", "row_major"),
 ):
-    """Learned placement against random and row-major, paired: one partition for each seed, placed three ways.
+    """Placements against each other, paired: one partition for each seed, placed in every way.
 
     Returns:
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
@@ -233,7 +216,7 @@ def compare_placements(
     rows = []
     for seed in seeds:
         mapper = _Mapper(network, target, seed, partition, delay_mode, cores)
-        for placement in PLACEMENTS:
+        for placement in placements:
             report = mapper.chip(placement).report()
             rows.append({name: report[name] for name in _COMPARED})
     return rows
@@ -288,10 +271,13 @@ class _Mapper:
         check_decays(self.flat, self.integers.network, self.target, self.partition)
         self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
-    def chip(self, placement, slots=None):
+    def chip(self, placement, slots=None, objective=None):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
+        if objective is None and self.options["delay_mode"] == "hop":
+            objective = Objective(hops=1.0, delay=1.0)
         if slots is None:
-            slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
+            options = {"seed": self.options["seed"], "objective": objective, "network": network, "sums": self.sums}
+            slots = place(flat, target, parts, method=placement, **options)
         routing = route(flat, target, parts, slots, self.sums)
         integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":

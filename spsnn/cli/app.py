@@ -31,7 +31,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
 Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or a TOML file of your own.")]
-Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
+Placement = Annotated[
+    str, typer.Option(help="learned, random, row_major, hilbert, force_directed, spectral or qap; +refine improves it.")
+]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
 Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
@@ -144,6 +146,8 @@ def map_(
     """Lay a trained network on a chip: energy, latency, accuracy as mapped; layout, pictures and a page with --out."""
     from spsnn import hwmap
     from spsnn.cli import pages, workflow
+    from spsnn.cli.energy import energy_table
+    from spsnn.cli.summary import mapping_summary
     from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
@@ -172,9 +176,16 @@ def map_(
         for picture, (_, figure) in shown.items():
             _save_picture(figure, out / f"{picture}.png")
         pages.write_map_page(out / "report.html", name, chip, figures, shown)
-    console.show(f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}", figures, json)
+    title = f"{name} on {chip.target.title}, delays {chip.target.delay_label(chip.delay_mode)}"
+    console.show(title, figures if json else mapping_summary(figures), json)
+    if not json:
+        console.show_rows("Energy by component", energy_table(figures))
+        console.err.print(f"All {len(figures)} figures: --json, or figures.json with --out DIR")
     if stages and not json:
-        console.show_rows("From float to mapped", figures["stages"])
+        shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",
+                 "spike_distance_relative": "spikes moved", "note": "note"}  # fmt: skip
+        rows = [{label: row[key] for key, label in shown.items()} for row in figures["stages"]]
+        console.show_rows("From float to mapped", rows)
 
 
 @app.command(epilog="Example:  spsnn simulate runs/digits/model.h5 --sample 3 --raster raster.png")

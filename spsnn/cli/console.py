@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def show(title, values, as_json=False):
         inside = key.endswith("_source") and f"{key.removesuffix('_source')}_nj" in values
         if not inside and not isinstance(value, (list, dict)):
             note = sources[key.removesuffix("_nj")] if key.endswith("_nj") else None
-            table.add_row(key.replace("_", " "), _text(value), *([note] if note else []))
+            table.add_row(*(escape(text) for text in (key.replace("_", " "), _text(value), *([note] if note else []))))
     out.print(table)
 
 
@@ -40,9 +41,9 @@ def show_rows(title, rows):
     """Print dicts with the same keys as a table with a column for each key."""
     table = Table(title=title, title_justify="left")
     for key in rows[0]:
-        table.add_column(key.replace("_", " "), justify="left" if isinstance(rows[0][key], str) else "right")
+        table.add_column(escape(key.replace("_", " ")), justify="left" if isinstance(rows[0][key], str) else "right")
     for row in rows:
-        table.add_row(*("-" if value is None else _text(value) for value in row.values()))
+        table.add_row(*("-" if value is None else escape(_text(value)) for value in row.values()))
     out.print(table)
 
 

@@ -76,7 +76,10 @@ def finetune(
     _write(replace(config, training=training), run, out, model, net, chip, sets, history, made)
     console.show(f"Fine-tuned {config.data.name}; files in {out}", made, as_json)
     if "rounds" in made and not as_json:
-        console.show_rows("Rounds, accuracy on the validation set", made["rounds"])
+        shown = {"round": "round", "hop_ticks": "steps a hop", "delay_error_mae_steps": "delay error",
+                 "placed_accuracy": "placed", "tuned_accuracy": "tuned"}  # fmt: skip
+        rows = [{label: row[key] for key, label in shown.items()} for row in made["rounds"]]
+        console.show_rows("Rounds, accuracy on the validation set", rows)
 
 
 def _write(config, run, out, model, net, chip, sets, history, made):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spsnn.deploy.copies import as_stored, plain_copy
 from spsnn.deploy.stages import staged
 from spsnn.errors import ConfigError
-from spsnn.hwmap.compile import remap
+from spsnn.hwmap.remap import remap
 from spsnn.models.graph import to_graph
 from spsnn.training import TrainingConfig, evaluate, fit
 

@@ -84,7 +84,7 @@ def staged(model, events, target="loihi2", *, tau=None, chip=None, batch_size=25
                 row["note"] = f"{clipped} potentials cut at 24 bits"
         rows.append(row)
     if rows[-1]["stage"] == "fixed":
-        rows.append({**rows[-1], "stage": "mapped", "note": "the same integers as fixed"})
+        rows.append({**rows[-1], "stage": "mapped", "note": "integers as fixed"})
     return rows, chip
 
 

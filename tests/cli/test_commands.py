@@ -346,3 +346,11 @@ def test_map_times_spike_traces(trained, capsys, tmp_path, timing):
 def test_map_refuses_an_unknown_timing(trained, capsys):
     code, _, err = run(capsys, "map", trained / "model.h5", "--timing", "exact")
     assert code == 2 and "timing must be one of simple, noc, queue" in err
+
+
+def test_map_shows_a_summary_with_units_and_sources(trained, capsys):
+    code, text, err = run(capsys, "map", trained / "model.h5")
+    assert code == 0
+    for words in ("accuracy as mapped", "energy per inference, nJ", "[nJ]", "inherited", "synaptic op"):
+        assert words in text
+    assert "figures: --json" in err

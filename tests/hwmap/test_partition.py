@@ -153,7 +153,7 @@ def test_axons_are_grouped(network):
         ({}, {"cores": 2.0}, ConfigError, "whole number"),
         ({}, {"partition": "metis"}, ConfigError, "mtkahypar, geometric"),
         ({}, {"seed": -1}, ConfigError, "seed"),
-        ({}, {"placement": "hilbert"}, ConfigError, "learned, random, row_major"),
+        ({}, {"placement": "sorted"}, ConfigError, "learned, random, row_major"),
         ({}, {"delay_mode": "mesh"}, ConfigError, "stored, computed, hop"),
     ],
 )
