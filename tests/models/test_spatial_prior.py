@@ -97,7 +97,7 @@ def test_controls_keep_values_or_size_and_lose_the_geometry():
     assert torch.allclose(rescaled / rescaled[0, 0], plain / plain[0, 0])
     # Weights drawn alike have the same variance under the prior as under its control.
     prior, control = (SpatialPriorLinear(400, 300, PriorSettings(control=c)) for c in ("none", "matched"))
-    assert float(prior.weights().var()) == pytest.approx(float(control.weights().var()), rel=0.03)
+    assert prior.weights().var().item() == pytest.approx(control.weights().var().item(), rel=0.03)
 
 
 def test_a_decay_target_pulls_weights_to_the_kernel():
