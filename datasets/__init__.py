@@ -1,9 +1,11 @@
-"""Spike data sets, encodings and transforms; every loader yields a `SpikeBatch`."""
+"""Data sets, encodings and transforms: spikes as `SpikeBatch`, plain features as `DenseSet`."""
 
 from spsnn.datasets.base import EventSet, batches
+from spsnn.datasets.dense import DenseSet
 from spsnn.datasets.digits import Digits, stratified_split
 from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
+from spsnn.datasets.joint import JointSet
 from spsnn.datasets.registry import DATASETS, load
 from spsnn.datasets.tonic_events import from_tonic
 from spsnn.datasets.transforms import (
@@ -29,11 +31,13 @@ __all__ = [
     "ChannelShift",
     "ChannelStretch",
     "Compose",
+    "DenseSet",
     "Digits",
     "DropEvents",
     "EventSet",
     "GroupChannels",
     "Jitter",
+    "JointSet",
     "LoseChannels",
     "SpikeBatch",
     "TimeBin",

@@ -8,6 +8,25 @@ from spsnn.errors import DataError
 ENVIRONMENT = "SPSNN_DATA"
 
 
+def data_root(data_dir, name, holds):
+    """The directory of the data files.
+
+    Args:
+        data_dir: the directory; None takes the environment variable SPSNN_DATA.
+        name: of the data set, and what the directory ``holds`` for it, for the message.
+
+    Raises:
+        DataError: if there is none.
+    """
+    root = data_dir or os.environ.get(ENVIRONMENT)
+    if not root:
+        raise DataError(
+            f"{name} needs a data directory: pass data_dir= (--data-dir on the command line) or set {ENVIRONMENT}; "
+            f"it must hold {holds}"
+        )
+    return Path(root).expanduser()
+
+
 def locate(data_dir, folder, filename, download, **tonic_options):
     """Path of ``DIR/folder/filename`` in tonic's public layout.
 
@@ -21,13 +40,7 @@ def locate(data_dir, folder, filename, download, **tonic_options):
     Raises:
         DataError: if there is no directory or no file, or the download fails.
     """
-    root = data_dir or os.environ.get(ENVIRONMENT)
-    if not root:
-        raise DataError(
-            f"{folder} needs a data directory: pass data_dir= (--data-dir on the command line) or set {ENVIRONMENT}; "
-            f"it must hold {folder}/{filename}"
-        )
-    path = Path(root).expanduser() / folder / filename
+    path = data_root(data_dir, folder, f"{folder}/{filename}") / folder / filename
     if path.is_file():
         return str(path)
     if not download:

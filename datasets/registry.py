@@ -3,25 +3,37 @@
 import difflib
 import inspect
 
+from spsnn.datasets.cifar10 import cifar10
+from spsnn.datasets.dense import digits_dense, yin_yang_dense
 from spsnn.datasets.digits import Digits
 from spsnn.datasets.heidelberg import SHD, SSC
+from spsnn.datasets.imdb import imdb
+from spsnn.datasets.joint import joint
+from spsnn.datasets.mnist import mnist, sequential_mnist
+from spsnn.datasets.noise import noise
 from spsnn.datasets.yinyang import YinYang
 from spsnn.errors import ConfigError
 
-DATASETS = {"yinyang": YinYang, "digits": Digits, "shd": SHD, "ssc": SSC}
+SPIKES = {"yinyang": YinYang, "digits": Digits, "shd": SHD, "ssc": SSC}
+DENSE = {
+    "yinyang_dense": yin_yang_dense, "digits_dense": digits_dense, "mnist": mnist, "sequential_mnist": sequential_mnist,
+    "cifar10": cifar10, "imdb": imdb, "noise": noise, "joint": joint,
+}  # fmt: skip
+DATASETS = SPIKES | DENSE
 
 
 def load(name, split, data_dir=None, **options):
     """Load a data set by name: ``load("shd", "train", "data", n_channels=140)``.
 
     Args:
-        name: "yinyang", "digits", "shd" or "ssc".
+        name: a key of `DATASETS`: "yinyang", "digits", "shd", "ssc" as spikes; "yinyang_dense", "digits_dense",
+            "mnist", "sequential_mnist", "cifar10", "imdb", "noise", "joint" as features.
         split: "train", "validation" or "test".
-        data_dir: directory of the files; "yinyang" and "digits" read none and ignore it.
-        **options: keyword options of the data set's class.
+        data_dir: directory of the files; sets that read none ignore it.
+        **options: keyword options of the data set's class or function.
 
     Returns:
-        The data set (`EventSet`).
+        The data set (`EventSet` or `DenseSet`).
 
     Raises:
         ConfigError: for an unknown name or option; the message names the nearest known one.

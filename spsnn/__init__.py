@@ -20,7 +20,18 @@ from spsnn.errors import (
 )
 from spsnn.kernels.events import SpikeBatch
 from spsnn.memory import keep_freed_memory
-from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
+from spsnn.models import (
+    LocalNetwork,
+    ModelConfig,
+    SpatialContextNetwork,
+    SpatialPriorLinear,
+    SpatialPriorMLP,
+    SpSNN,
+    from_graph,
+    load,
+    save,
+    to_graph,
+)
 from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
@@ -47,6 +58,9 @@ __all__ = [
     "Points",
     "SpSNN",
     "SparsityConfig",
+    "SpatialContextNetwork",
+    "SpatialPriorLinear",
+    "SpatialPriorMLP",
     "SpatialSynapse",
     "SpikeBatch",
     "SpsnnError",

@@ -50,6 +50,16 @@ def whole(settings, *names):
             raise ConfigError(f"{name} must be a whole number, got {value!r}")
 
 
+def whole_number(name, value, least=0):
+    """``value`` must be an integer of at least ``least``.
+
+    Raises:
+        ConfigError: names ``name`` and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
 def _each(settings, names, rule, words):
     for name in names:
         value = getattr(settings, name)

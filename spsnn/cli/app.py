@@ -25,7 +25,7 @@ app.add_typer(targets, name="targets")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 DataDir = Annotated[
     str | None,
-    typer.Option("--data-dir", envvar="SPSNN_DATA", help="Folder with SHD/ or SSC/ in the public layout."),
+    typer.Option("--data-dir", envvar="SPSNN_DATA", help="Folder with SHD/, MNIST/ ... in the public layout."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
@@ -118,7 +118,7 @@ def evaluate(
     import spsnn
 
     net, data = _open(model, split, data_dir, device)
-    score = spsnn.evaluate(net, data.events)
+    score = spsnn.evaluate(net, data)
     score["confusion"] = score["confusion"].tolist()
     console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
 
@@ -230,12 +230,12 @@ def simulate(
         return console.show(f"{data.name} {split}, sample {sample}, on {engine}", values, json)
     if picture is not None or count != 1:
         raise ConfigError("--picture and --count show the integers of a chip; add --engine integer or --engine lava")
-    trains, logits = pages.sample_trains(net, data.events, sample)
+    trains, logits = pages.sample_trains(net, pages.samples_of(data), sample)
     if raster is not None:
         _save_picture(pages.raster_of(net, data, sample), raster)
     values = {
         "sample": sample,
-        "class": data.class_names[int(data.events.labels[sample])],
+        "class": data.class_names[int(pages.samples_of(data).labels[sample])],
         "decision": data.class_names[int(logits.argmax())],
         **{f"spikes_{name}": len(times) for name, times, _, _ in trains},
         "logits": logits.tolist(),

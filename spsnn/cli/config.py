@@ -17,14 +17,16 @@ from spsnn.neurons import NEURONS
 from spsnn.space import Euclidean
 from spsnn.training import SparsityConfig, TrainingConfig
 
+SPIKING = "spsnn"
+
 
 @dataclass(frozen=True)
 class DataConfig:
     """Which data set, and how it is loaded.
 
     Attributes:
-        name: ``yinyang``, ``digits``, ``shd`` or ``ssc``.
-        options: keyword arguments of the data set's class, for all splits.
+        name: a key of `spsnn.datasets.DATASETS`.
+        options: keyword arguments of the data set's class or function, for all splits.
         train, validation, test: further arguments for one split; ``validation: null`` trains without a validation set
             to the last epoch.
     """
@@ -67,27 +69,38 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All settings of one run."""
+    """All settings of one run; a rate-coded model has no space, neuron, output and grid."""
 
     data: DataConfig
     hidden: list
-    model: ModelConfig
-    space: Euclidean
+    model: object
+    space: Euclidean | None
     neuron: object
     output: object | None
-    grid: Grid
+    grid: Grid | None
     training: TrainingConfig
     augment: AugmentConfig
     sparsity: SparsityConfig
+    kind: str = SPIKING
 
     def as_dict(self):
         """Plain values, as written to the run's folder and the model file."""
         neuron = lambda n: None if n is None else {"kind": n.kind, **n.parameters()}  # noqa: E731
-        sections = ("data", "model", "space", "grid", "training", "augment", "sparsity")
-        plain = {k: asdict(getattr(self, k)) for k in sections}
-        return {**plain, "hidden": list(self.hidden), "neuron": neuron(self.neuron), "output": neuron(self.output)}
+        sections = (
+            "data",
+            "model",
+            *(["space", "grid"] if self.kind == SPIKING else []),
+            "training",
+            "augment",
+            "sparsity",
+        )
+        plain = {**{k: asdict(getattr(self, k)) for k in sections}, "hidden": list(self.hidden)}
+        if self.kind != SPIKING:
+            return {**plain, "model": {"kind": self.kind, **plain["model"]}}
+        return {**plain, "neuron": neuron(self.neuron), "output": neuron(self.output)}
 
 
+SPIKING_SECTIONS = ("space", "grid", "neuron", "output")
 SECTIONS = {
     "data": DataConfig, "model": ModelConfig, "space": Euclidean, "grid": Grid, "training": TrainingConfig,
     "augment": AugmentConfig, "sparsity": SparsityConfig, "neuron": None, "output": None, "hidden": None,
@@ -162,13 +175,37 @@ def _override(values, text):
 def build_config(values):
     """`RunConfig` from nested plain values, every key and type checked."""
     _known(values, SECTIONS, "")
-    sections = {name: typed(cls, values.get(name) or {}, name) for name, cls in SECTIONS.items() if cls is not None}
+    model = values.get("model") or {}
+    kind = model.get("kind", SPIKING) if isinstance(model, dict) else SPIKING
+    if kind != SPIKING:
+        return _rate_config(values, kind)
+    model = {k: v for k, v in model.items() if k != "kind"} if isinstance(model, dict) else model
+    sections = _sections({**values, "model": model}, {name: cls for name, cls in SECTIONS.items() if cls is not None})
     return RunConfig(
         hidden=_sizes(values.get("hidden", [45])),
         neuron=_neuron(values.get("neuron") or {}, "neuron"),
         output=None if values.get("output") is None else _neuron(values["output"], "output"),
         **sections,
     )
+
+
+def _rate_config(values, kind):
+    """Configuration of a rate-coded model: ``model`` holds its settings."""
+    from spsnn.models.registry import rate_model
+
+    given = [name for name in SPIKING_SECTIONS if values.get(name)]
+    if given:
+        raise ConfigError(f"a model of kind {kind!r} has no {', '.join(given)}; leave the section out")
+    model = {k: v for k, v in values["model"].items() if k != "kind"}
+    classes = {"data": DataConfig, "model": rate_model(kind).Settings, "training": TrainingConfig,
+               "augment": AugmentConfig, "sparsity": SparsityConfig}  # fmt: skip
+    sections = _sections({**values, "model": model}, classes)
+    empty = dict.fromkeys(SPIKING_SECTIONS)
+    return RunConfig(hidden=_sizes(values.get("hidden", [])), kind=kind, **empty, **sections)
+
+
+def _sections(values, classes):
+    return {name: typed(cls, values.get(name) or {}, name) for name, cls in classes.items()}
 
 
 def typed(cls, values, where):

@@ -29,7 +29,7 @@ def show(title, values, as_json=False):
     sources = {key.removesuffix("_nj"): values.get(f"{key.removesuffix('_nj')}_source") for key in values}
     if any(sources.values()):
         table.add_column(overflow="fold")
-    for key, value in values.items():
+    for key, value in {**values, **values.get("statistics", {})}.items():
         inside = key.endswith("_source") and f"{key.removesuffix('_source')}_nj" in values
         if not inside and not isinstance(value, (list, dict)):
             note = sources[key.removesuffix("_nj")] if key.endswith("_nj") else None

@@ -16,6 +16,7 @@ from spsnn.hwmap.quantise import quantise
 from spsnn.hwmap.steps import cost_by_step
 from spsnn.hwmap.trace import Trace
 from spsnn.models.integer import IntegerModel
+from spsnn.models.rate import require_spikes
 
 ENGINES = ("float", "integer", "lava", "lava-float")
 
@@ -101,6 +102,7 @@ def simulate(model, data, *, engine, sample, count, target, cores=None, picture=
         target, cores: of the mapping.
         picture: make the picture of the first sample, with energy and latency of the mapped chip.
     """
+    require_spikes(model, f"engine {engine!r}")
     if count < 1 or sample + count > len(data):
         raise ConfigError(f"--sample {sample} and --count {count} must stay within the {len(data)} samples")
     batch = data.events[np.arange(sample, sample + count)]

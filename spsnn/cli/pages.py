@@ -7,8 +7,14 @@ import torch
 
 from spsnn import __version__, models, pictures
 from spsnn.cli.energy import energy_table
+from spsnn.cli.rate_pages import rate_figures
 from spsnn.hwmap.noc_result import TIMINGS
 from spsnn.pictures import chip_pictures
+
+
+def samples_of(data):
+    """What a data set is indexed by: its events, or itself."""
+    return getattr(data, "events", data)
 
 
 def sample_trains(model, events, sample):
@@ -16,6 +22,8 @@ def sample_trains(model, events, sample):
     batch = events[sample]
     with torch.no_grad():
         output = model(batch)
+    if not model.spiking:
+        return [(name, s.times, s.units, s.n_units) for name, s in model.emit(batch)], output.logits[0].numpy()
     trains = [("input", batch.times, batch.units, batch.n_units)]
     names = [name for name, neuron in model.populations() if neuron is not None and neuron.spiking]
     for name, spikes in zip(names, output.spikes, strict=True):
@@ -27,9 +35,11 @@ def sample_trains(model, events, sample):
 
 def raster_of(model, data, sample):
     """Raster picture of one sample with its true and predicted class."""
-    trains, logits = sample_trains(model, data.events, sample)
-    label, prediction = (data.class_names[int(k)] for k in (data.events.labels[sample], logits.argmax()))
-    return pictures.raster(trains, data.events.duration, label=label, prediction=prediction)
+    events = samples_of(data)
+    trains, logits = sample_trains(model, events, sample)
+    label, prediction = (data.class_names[int(k)] for k in (events.labels[sample], logits.argmax()))
+    duration = events.duration if model.spiking else model.settings.window
+    return pictures.raster(trains, duration, label=label, prediction=prediction)
 
 
 def model_section(name, model, data, history, metrics):
@@ -47,9 +57,13 @@ def model_section(name, model, data, history, metrics):
         ("Rows are true classes, columns decisions, on the test set.",
          pictures.confusion(np.array(metrics["confusion"]), data.class_names)),
         ("Spikes of the first test sample.", raster_of(model, data, 0)),
-        ("Synaptic delays that follow from the coordinates.", pictures.delay_histogram(network, model.grid.dt)),
     ]  # fmt: skip
-    if len(model.points):
+    if model.spiking:
+        figures.append(("Synaptic delays that follow from the coordinates.",
+                        pictures.delay_histogram(network, model.grid.dt)))  # fmt: skip
+    else:
+        figures += rate_figures(model, data)
+    if model.spiking and len(model.points):
         figures.insert(1, ("Learned coordinates; a distance of 1 is alpha ms of delay.",
                            pictures.coordinates(network, strongest=100, unit="ms")))  # fmt: skip
     if any(p.own_parameters() for p in network.populations):
@@ -60,13 +74,19 @@ def model_section(name, model, data, history, metrics):
         (chosen, metrics["best_epoch"]),
         ("trainable parameters", metrics["parameters"]),
         ("spikes per neuron and sample", metrics["spikes_per_neuron"]),
-        ("delays cut at max_delay, worst projection [%]", 100 * metrics["clipped_delays"]),
         ("training time [s]", metrics["seconds_train"]),
         ("layers", " - ".join(str(n) for n in model.sizes)),
-        ("space", f"{model.space.dim}-D, {model.space.metric.upper()}" if len(model.points) else "none"),
     ]
-    grid = f"Step {model.grid.dt:g} ms, delays `{model.grid.delays}`"
-    time = "Continuous time" if model.settings.engine == "event" else grid
+    if model.spiking:
+        table += [
+            ("delays cut at max_delay, worst projection [%]", 100 * metrics["clipped_delays"]),
+            ("space", f"{model.space.dim}-D, {model.space.metric.upper()}" if len(model.points) else "none"),
+        ]
+        grid = f"Step {model.grid.dt:g} ms, delays `{model.grid.delays}`"
+        time = "Continuous time" if model.settings.engine == "event" else grid
+    else:
+        table += list(metrics.get("statistics", {}).items())
+        time = f"Rate-coded model `{model.kind}`; an activity of 1 is sent as {model.settings.peak:g} spikes"
     text = f"{len(data)} test samples of `{data.name}`, {data.n_classes} classes. {time}, gradient `{model.estimator}`."
     return pictures.Section(f"{name}: training", text, table, tuple(figures))
 

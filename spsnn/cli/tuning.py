@@ -44,11 +44,13 @@ def finetune(
     from spsnn import deploy, models
     from spsnn.cli import workflow
     from spsnn.cli.config import read_config
+    from spsnn.models.rate import require_spikes
 
     if (out / "model.h5").exists():
         raise ConfigError(f"{out} already holds a run; choose another folder with --out")
     config = read_config(run / "config.yaml")
     model = models.load(run / "model.h5")
+    require_spikes(model, "fine-tuning for a chip")
     chosen = read_target(target, target_set)
     if config.data.validation is None:
         raise ConfigError(f"{run} was trained without a validation set, which decides how long to fine-tune")

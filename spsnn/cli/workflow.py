@@ -11,11 +11,13 @@ import yaml
 
 from spsnn import datasets, deploy, hwmap, models
 from spsnn.atomic import replacing
-from spsnn.cli.config import DataConfig, typed
+from spsnn.cli.config import SPIKING, DataConfig, typed
 from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.models.rate import require_spikes
+from spsnn.models.registry import rate_model
 from spsnn.recording import record_trace
 from spsnn.training import evaluate, fit
 
@@ -34,7 +36,20 @@ def load_split(data, split, data_dir=None):
 
 
 def make_model(config, data):
-    """`SpSNN` with input and output sizes taken from the data."""
+    """Model of a configuration, with input and output sizes taken from the data.
+
+    Raises:
+        ConfigError: if a spiking model is to learn from features, or samples without spikes are to be augmented.
+    """
+    events = hasattr(data, "events")
+    if not events and config.kind == SPIKING:
+        raise ConfigError(
+            f"{data.name} holds features, a spiking network takes spikes; choose another data set or model"
+        )
+    if not events and make_augment(config.augment):
+        raise ConfigError(f"augmentation changes spikes, {data.name} holds features; leave the section augment out")
+    if config.kind != SPIKING:
+        return rate_model(config.kind).for_data(data, config.hidden, config.model)
     sizes = [data.events.n_units, *config.hidden, data.n_classes]
     return models.SpSNN(
         sizes, config.space, config.neuron, output=config.output, grid=config.grid, **asdict(config.model)
@@ -88,8 +103,8 @@ def fit_model(config, model, sets, **options):
     """`spsnn.fit` with the settings and the sets of a run; ``options`` are its further arguments."""
     return fit(
         model,
-        sets["train"].events,
-        sets["validation"].events if "validation" in sets else None,
+        sets["train"],
+        sets.get("validation"),
         config.training,
         sparsity=config.sparsity,
         augment=make_augment(config.augment),
@@ -147,13 +162,24 @@ def summarise(config, model, history, sets):
         "seconds_train": sum(e["seconds"] for e in history),
     }
     if "test" in sets:
-        score = evaluate(model, sets["test"].events)
+        score = evaluate(model, sets["test"])
         metrics |= {
             "test_accuracy": score["accuracy"],
             "test_loss": score["loss"],
             "spikes_per_neuron": score["spikes_per_neuron"],
             "confusion": score["confusion"].tolist(),
         }
+        figures = score.get("statistics", {})
+        if hasattr(model, "hard_pruned"):
+            pruned = model.hard_pruned()
+            figures |= {
+                "pruned_accuracy": evaluate(pruned, sets["test"])["accuracy"],
+                "pruned_density": pruned.density(),
+            }
+        if hasattr(sets["test"], "accuracies"):
+            figures |= sets["test"].accuracies(score["confusion"])
+        if figures:
+            metrics["statistics"] = figures
     return metrics
 
 
@@ -174,8 +200,8 @@ def map_model(
     """Measure activity on ``data``, map the model, and measure the accuracy of what the chip would run.
 
     Args:
-        model: `SpSNN`.
-        data: data set (`EventSet`).
+        model: `SpSNN` or a rate-coded model.
+        data: data set (`EventSet` or `DenseSet`).
         target, options: of `spsnn.hwmap.compile`.
         accuracy: also run the quantised network on ``data``.
         stages: also run everything from float to mapped, see `spsnn.deploy.staged`.
@@ -191,13 +217,15 @@ def map_model(
         raise ConfigError(
             f"timing must be one of simple, {', '.join(TIMINGS)} with at least one sample, got {timing!r}, {samples}"
         )
+    if stages or timing != "simple":
+        require_spikes(model, "--stages" if stages else f"timing {timing!r}")
     source = f"{data.name} {data.split}, {len(data)} samples"
-    network = models.to_graph(model, data.events, source=source, name=data.name)
+    network = models.to_graph(model, data, source=source, name=data.name)
     chip = hwmap.compile(network, target, **options)
     figures = chip.report()
     if accuracy:
-        figures["float_accuracy"] = evaluate(model, data.events)["accuracy"]
-        figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data.events)["accuracy"]
+        figures["float_accuracy"] = evaluate(model, data)["accuracy"]
+        figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data)["accuracy"]
     if stages:
         figures["stages"] = deploy.staged(model, data.events, chip=chip)[0]
     if timing != "simple":

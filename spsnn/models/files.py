@@ -8,7 +8,7 @@ import torch
 from spsnn._version import __version__
 from spsnn.errors import ModelFileError, SpsnnError
 from spsnn.graph import hdf5, rows
-from spsnn.models.spsnn import SpSNN
+from spsnn.models.registry import from_config
 
 KINDS = ("spsnn-model", "spsnn-checkpoint")
 
@@ -47,7 +47,7 @@ def save(model, path, *, metrics=None, provenance=None):
     """Write a model file (HDF5), whole or not at all.
 
     Args:
-        model: `SpSNN`.
+        model: `SpSNN` or a rate-coded model.
         path: file to write or replace.
         metrics: JSON-able figures to keep with the model, e.g. ``{"test_accuracy": 0.98}``.
         provenance: JSON-able notes, e.g. the data set and the training settings.
@@ -70,9 +70,9 @@ def load(path):
     """
     texts, groups = hdf5.read(path, KINDS, ("config", "metrics", "provenance"), ("state",))
     try:
-        model = SpSNN.from_config(texts["config"])
+        model = from_config(texts["config"])
     except (SpsnnError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ModelFileError(f"{path}: the configuration is not that of an SpSNN: {error}") from error
+        raise ModelFileError(f"{path}: the configuration is not that of a model: {error}") from error
     put_state(model, groups["state"], path)
     model.eval()
     model.metrics, model.provenance = texts["metrics"], texts["provenance"]

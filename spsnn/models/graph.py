@@ -7,21 +7,23 @@ import torch
 
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
+from spsnn.models.bias import BIAS, bias_units
 from spsnn.models.current import resting
 from spsnn.models.spsnn import SpSNN
 from spsnn.neurons.learned import BOUNDS, TIMES
-
-BIAS = "bias of "  # and the name of the population that the units drive
 
 
 def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
     """Network graph of a model, with spike rates measured on ``events``.
 
     Args:
-        model: `SpSNN`.
-        events: `SpikeBatch` on which spikes per neuron and inference are measured, or None: no rates.
+        model: `SpSNN`, or a rate-coded model.
+        events: `SpikeBatch` on which spikes per neuron and inference are measured, or a data set, or None: no rates.
         source: what the events are, kept with the rates.
     """
+    if not model.spiking:
+        return model.to_graph(events, batch_size=batch_size, source=source, name=name)
+    events = getattr(events, "events", events)
     with resting(model), torch.no_grad():
         return _to_graph(model, events, batch_size, source, name)
 
@@ -48,7 +50,7 @@ def _to_graph(model, events, batch_size, source, name):
         projections.append(Projection.from_dense(pre, post, *(x.cpu().numpy() for x in (weight, s.delays(), s.mask))))
     for post, (_, drive) in currents.items():
         largest = max(np.abs(p.weight).max(initial=0.0) for p in projections if p.post == post)
-        units, projection = _bias_units(drive.bias.cpu().numpy(), largest, post)
+        units, projection = bias_units(drive.bias.cpu().numpy(), largest, post)
         steps = events.n_steps(model.grid.dt) if events is not None else 0
         rates_of_bias = None if events is None else np.full(units, float(steps))
         populations.insert(-1, Population(BIAS + post, units, "input", rates=rates_of_bias))
@@ -56,14 +58,6 @@ def _to_graph(model, events, batch_size, source, name):
     projections = tuple(projections)
     duration = events.duration if events is not None else model.grid.dt
     return Network(tuple(populations), projections, model.grid.dt, duration, source, name)
-
-
-def _bias_units(bias, largest, post):
-    """Units that spike at every step and bring a bias ``[J]``, with no weight above ``largest``: the weights of
-    a population share one scale."""
-    units = max(int(np.ceil(np.abs(bias).max() / largest - 1e-6)), 1) if largest > 0 else 1
-    weight = np.tile(bias / units, (units, 1))
-    return units, Projection.from_dense(BIAS + post, post, weight, np.zeros_like(weight))
 
 
 def _own(neurons):
@@ -89,12 +83,14 @@ def from_graph(model, network):
     takes whole steps of delay.
 
     Args:
-        model: `SpSNN` that gives the neurons, grid and readout.
+        model: `SpSNN` that gives the neurons, grid and readout, or a rate-coded model.
         network: graph with the same populations and projections.
 
     Raises:
         ConfigError: if populations or projections differ.
     """
+    if not model.spiking:
+        return model.from_graph(network)
     config = {**model.config(), "delay": "free", "max_delay": None, "engine": "grid", "silent_pull": 0.0}
     config |= {"normalise": "none", "dropout": 0.0, "bias": bool(len(model.currents))}
     # A chip's nearest time constant may lie outside the bounds, by less than a factor of two.

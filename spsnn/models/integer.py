@@ -12,9 +12,10 @@ from spsnn.errors import ConfigError
 from spsnn.models.graph import BIAS
 from spsnn.models.readouts import read_out
 from spsnn.models.spsnn import Output
+from spsnn.models.trainable import Trainable
 
 
-class IntegerModel(torch.nn.Module):
+class IntegerModel(Trainable, torch.nn.Module):
     """Stands in for a model in `spsnn.evaluate`, with the fixed-point neurons of a chip in place of its own.
 
     Several spikes of one input in one step are one: a chip's spike carries no number.

@@ -17,6 +17,7 @@ from spsnn.models.continuous import check_event_engine, run_continuous
 from spsnn.models.current import Current, response
 from spsnn.models.readouts import read_out
 from spsnn.models.storage import storage_of
+from spsnn.models.trainable import Trainable
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator
 from spsnn.neurons.learned import NeuronParameters, check_own_parameters
 from spsnn.space import Euclidean, Points
@@ -44,7 +45,7 @@ class Output:
         return sum(c.sum() for c in counts) / max(sum(math.prod(c.shape) for c in counts), 1)
 
 
-class SpSNN(nn.Module):
+class SpSNN(Trainable, nn.Module):
     """Layers of spiking neurons in space, with delays equal to distances, or one of the baselines.
 
     Args:

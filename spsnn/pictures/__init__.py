@@ -8,6 +8,7 @@ with ``figure.savefig("name.svg")``.
 from spsnn.pictures._chip import chip_mesh
 from spsnn.pictures._chip_run import chip_run
 from spsnn.pictures._confusion import confusion
+from spsnn.pictures._context import context_map
 from spsnn.pictures._coordinates import coordinates
 from spsnn.pictures._delay_error import delay_error_histogram
 from spsnn.pictures._delays import delay_histogram
@@ -17,6 +18,7 @@ from spsnn.pictures._links import link_load_histogram
 from spsnn.pictures._neurons import neuron_histogram
 from spsnn.pictures._pareto import pareto_front
 from spsnn.pictures._placement import placement
+from spsnn.pictures._prior import prior_map
 from spsnn.pictures._raster import raster
 from spsnn.pictures._training import training_curves
 from spsnn.pictures.chip import chip_pictures, delay_errors, energy, learned_placement, link_loads, mesh
@@ -28,6 +30,7 @@ __all__ = [
     "chip_pictures",
     "chip_run",
     "confusion",
+    "context_map",
     "coordinates",
     "delay_error_histogram",
     "delay_errors",
@@ -42,6 +45,7 @@ __all__ = [
     "neuron_histogram",
     "pareto_front",
     "placement",
+    "prior_map",
     "raster",
     "training_curves",
     "write_report",

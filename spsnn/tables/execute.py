@@ -19,6 +19,7 @@ from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import DataConfig, build_config
 from spsnn.errors import ConfigError, TrainingError
+from spsnn.models.rate import require_spikes
 from spsnn.tables import transfer
 from spsnn.tables.robustness import damaged_accuracies
 
@@ -76,6 +77,7 @@ def perform(run, out, data_dir, device):
     if run.damage:
         split = "test" if run.fold is None else "validation"
         model = models.load(folder / "model.h5").to(find_device(device))
+        require_spikes(model, "damage of spike trains")
         events = remembered_split(run.config.data, split, data_dir).events
         scores = damaged_accuracies(model, events, run.damage, run.seed)
         workflow.write_json(folder / "damage.json", {"settings": run.damage, "split": split, "accuracy": scores})

@@ -57,6 +57,7 @@ class Table:
             as in the base.
         smallest_above: name the row with the fewest parameters whose mean accuracy exceeds this share.
         damage: changes under which trained networks are scored too, see `spsnn.tables.robustness`.
+        similarity: say how alike the weights of two seeds are, see `spsnn.tables.similarity`.
         pictured: tables whose results a picture puts beside ``published`` ones, see `spsnn.tables.efficiency`.
     """
 
@@ -72,6 +73,7 @@ class Table:
     match_distance: bool = False
     smallest_above: float | None = None
     damage: dict[str, list[float]] = field(default_factory=dict)
+    similarity: bool = False
     pictured: list[str] = field(default_factory=list)
     published: list[dict] = field(default_factory=list)
     epochs: int | None = None
@@ -116,6 +118,8 @@ class Table:
             overrides.append(f"training.epochs={self.epochs}")
         config = read_config(self.base, overrides)
         if self.match_distance:
+            if base.space is None:
+                raise ConfigError(f"match_distance is about delays from space, {config.kind!r} has none; leave it out")
             if config.model.position_init != "normal":
                 raise ConfigError(f"match_distance needs model.position_init=normal, got {config.model.position_init}")
             scale = matched_scale(config.model.position_scale, base.space.dim, config.space.dim)

@@ -46,6 +46,7 @@ def summarise_row(name, results):
         "row": name,
         "accuracy": spread([s["accuracy"] for s in seeds.values()]),
         "damage": {k: spread([s[k] for s in seeds.values()]) for k in next(iter(seeds.values())) if k != "accuracy"},
+        "statistics": {k: spread([m["statistics"][k] for m in runs]) for k in runs[0].get("statistics", {})},
         "parameters": mean("parameters"),
         "seconds": mean("seconds_train"),
         "spikes_per_neuron": mean("spikes_per_neuron"),

@@ -6,6 +6,7 @@ import torch
 
 from spsnn import models
 from spsnn.errors import ConfigError
+from spsnn.models.rate import require_spikes
 
 
 def carry_positions(model, source):
@@ -18,6 +19,7 @@ def carry_positions(model, source):
     Raises:
         ConfigError: if one of the two has no coordinates, or other sizes or dimensions.
     """
+    require_spikes(model, "transfer of coordinates")
     trained = models.load(source)
     own, other = ([tuple(p.position.shape) for p in m.points] for m in (model, trained))
     if not own or own != other:
@@ -29,5 +31,6 @@ def carry_positions(model, source):
 
 def freeze_positions(model):
     """Leave the coordinates out of training; they no longer count as parameters."""
+    require_spikes(model, "freezing coordinates")
     for points in model.points:
         points.position.requires_grad_(False)

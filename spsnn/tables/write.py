@@ -8,6 +8,7 @@ from pathlib import Path
 from spsnn._version import __version__
 from spsnn.cli.workflow import write_json, write_text
 from spsnn.tables.execute import n_cores, result
+from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
 
 
@@ -64,6 +65,11 @@ def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=No
         "rows": rows,
         "comparisons": comparisons,
     }
+    if table.similarity:
+        for row in rows:
+            alike = row_similarity([r for r in runs if r.row.name == row["row"]], out)
+            if alike is not None:
+                row["statistics"] = {**row["statistics"], "similarity": {"mean": alike, "std": None, "n": len(runs)}}
     if table.smallest_above is not None:
         values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
     return values
@@ -115,6 +121,11 @@ def markdown(values):
     if "smallest_above" in values:
         wanted = values["smallest_above"]
         lines += [f"Fewest parameters above {100 * wanted['accuracy']:g} %: {wanted['row'] or 'none'}.", ""]
+    figures = list(dict.fromkeys(name for r in rows for name in r["statistics"]))
+    if figures:
+        lines += ["## Figures on the test set", ""]
+        cells = lambda r: [plain_figure(r["statistics"].get(name)) for name in figures]  # noqa: E731
+        lines += grid(("row", *figures), [(r["row"], *cells(r)) for r in rows])
     if rows and rows[0]["damage"]:
         names = list(rows[0]["damage"])
         lines += ["## Accuracy under damage [%]", ""]
@@ -143,6 +154,13 @@ def percent(value):
     """``97.4 ± 0.3``."""
     spread = "" if value["std"] is None else f" ± {100 * value['std']:.1f}"
     return f"{100 * value['mean']:.1f}{spread}"
+
+
+def plain_figure(value):
+    """``0.444 ± 0.012``, or a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value['mean']:.4g}" + ("" if value["std"] is None else f" ± {value['std']:.2g}")
 
 
 def grid(header, rows):

@@ -32,14 +32,31 @@ class Run:
         self.total = total = config.epochs * math.ceil(n_samples / config.batch_size)
         self.sparsifier = Sparsifier(model, sparsity, total)
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: _rate(step, total, config))
+        if not model.spiking:
+            _refuse_spiking_settings(config)
         if config.slope_start is not None and model.estimator != "surrogate":
             raise ConfigError(
                 f"slope_start is a slope of the surrogate, the model learns by {model.estimator!r}; remove it"
             )
 
 
+def _refuse_spiking_settings(config):
+    given = [name for name in ("rate_weight", "time_weight", "delay_weight", "rescue") if getattr(config, name)]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)} is about spikes and delays, which a rate-coded model has none of; set to 0"
+        )
+
+
 def make_optimizer(model, config):
-    """Adam or AdamW with groups for weights, for coordinates and delays, and for alpha and parameters of neurons."""
+    """Adam or AdamW with the groups of the model, see `Trainable.parameter_groups`."""
+    groups = model.parameter_groups(config) or _spiking_groups(model, config)
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    return kind([g for g in groups if g["params"]])
+
+
+def _spiking_groups(model, config):
+    """Groups for weights, for coordinates and delays, and for alpha and parameters of neurons."""
     position_lr = config.position_lr or 10 * config.lr
     weights, places, scales = [], [], []
     for name, p in model.named_parameters():
@@ -47,13 +64,11 @@ def make_optimizer(model, config):
             # log(alpha) and what a sigmoid holds within bounds move like a weight, not like a place.
             scaled = name.endswith("log_alpha") or name.startswith(("neurons.", "currents."))
             (weights if name.endswith("weight") else scales if scaled else places).append(p)
-    groups = [
+    return [
         {"params": weights, "lr": config.lr, "weight_decay": config.weight_decay},
         {"params": places, "lr": position_lr, "weight_decay": 0.0},
         {"params": scales, "lr": config.lr, "weight_decay": 0.0},
     ]
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind([g for g in groups if g["params"]])
 
 
 def _rate(step, total, config):
@@ -85,9 +100,9 @@ def fit(
     """Train a model and leave it at its best epoch on the validation set, or at the last (``config.select``).
 
     Args:
-        model: `spsnn.SpSNN`; trained in place.
-        train, validation: `SpikeBatch` with labels, or data sets that have one as ``.events``.  The validation set
-            alone chooses the epoch; where it is None the last epoch is taken.
+        model: `spsnn.SpSNN` or a rate-coded model; trained in place.
+        train, validation: `SpikeBatch` with labels, data sets that have one as ``.events``, or `DenseSet`.  The
+            validation set alone chooses the epoch; where it is None the last epoch is taken.
         config: `TrainingConfig`.
         sparsity: `SparsityConfig`, or None: no synapse is pruned.  While the density falls the best epoch is that of
             the lowest density so far, so that in the end only epochs at the final density count.
@@ -119,6 +134,7 @@ def fit(
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
+        model.start_epoch(epoch, config.epochs)
         entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
         if validation is not None:
             score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
@@ -157,7 +173,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         step = run.scheduler.last_epoch + 1
         with run.sparsifier.watching(step), _slope_of_step(model, run):
             output = model(batch)
-        value = loss(output, labels, config, batch.duration, model.estimator)
+        value = loss(output, labels, config, getattr(batch, "duration", None), model.estimator) + model.penalty()
         if config.delay_weight:
             value = value + config.delay_weight * delay_penalty(model, config.delay_band, run.rng)
         where = f"epoch {epoch}, batch {done}"
@@ -165,13 +181,15 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
             raise TrainingError(f"the loss is {value.item()} at {where}; lower lr or set clip_norm")
         run.optimizer.zero_grad(set_to_none=True)
         value.backward()
-        silent += rescue_silent(model, output, config.rescue)
+        if model.spiking:
+            silent += rescue_silent(model, output, config.rescue)
         if config.clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         run.optimizer.step()
         run.scheduler.step()
         run.sparsifier.update(step, run.optimizer, run.rng)
         model.project_()
+        model.finish_step(value.detach())
         for name, p in model.named_parameters():
             if not torch.isfinite(p).all():
                 raise TrainingError(f"{name} is not finite after {where}; lower lr or set clip_norm")
@@ -186,7 +204,7 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         "train_accuracy": correct / n,
         "spikes_per_neuron": float(spikes / n),
         "silent": silent / len(batches),
-        "clipped": max(s.clipped for _, _, s in model.synapses()),
+        "clipped": max((s.clipped for _, _, s in model.synapses()), default=0.0),
         "density": run.sparsifier.density(),
         "seconds": time.perf_counter() - start,
     }
@@ -195,8 +213,13 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
 def evaluate(model, events, *, batch_size=256):
     """Accuracy, mean cross-entropy, confusion matrix and spikes per neuron on ``events``.
 
+    Args:
+        model: `spsnn.SpSNN` or a rate-coded model.
+        events: `SpikeBatch` with labels, a data set that has one as ``.events``, or `DenseSet`.
+
     Returns:
-        ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``.
+        ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``; for a model with
+        figures of its own also ``"statistics"``, their means over samples.
     """
     events = getattr(events, "events", events)
     _check_labels("evaluation", events, model)
@@ -204,7 +227,7 @@ def evaluate(model, events, *, batch_size=256):
     start = time.perf_counter()
     n_classes = model.sizes[-1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
-    total = spikes = 0.0
+    total, spikes, statistics = 0.0, 0.0, {}
     with resting(model), torch.no_grad():
         for k in range(0, len(events), batch_size):
             batch = events[k : k + batch_size]
@@ -212,14 +235,17 @@ def evaluate(model, events, *, batch_size=256):
             output = model(batch)
             total += float(torch.nn.functional.cross_entropy(output.logits, labels, reduction="sum"))
             spikes += output.spikes_per_neuron() * len(batch)
+            for name, value in model.statistics().items():
+                statistics[name] = statistics.get(name, 0.0) + value * len(batch) / len(events)
             np.add.at(confusion, (batch.labels, output.logits.argmax(1).cpu().numpy()), 1)
-    return {
+    score = {
         "accuracy": float(np.trace(confusion) / len(events)),
         "loss": total / len(events),
         "confusion": confusion,
         "spikes_per_neuron": float(spikes / len(events)),
         "seconds": time.perf_counter() - start,
     }
+    return {**score, "statistics": statistics} if statistics else score
 
 
 def _check_labels(name, events, model):

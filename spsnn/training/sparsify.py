@@ -116,9 +116,15 @@ class Sparsifier:
         chosen = self.synapses if config.projections is None else config.projections
         self.chosen = ["".join(str(name).split()) for name in chosen]
         unknown = sorted(set(self.chosen) - set(self.synapses))
-        if unknown or not self.chosen:
+        if config.density < 1 and not self.synapses:
+            raise ConfigError("this model has no synapses that can be pruned while training; set density=1")
+        if config.method == "spatial" and not model.spiking:
+            raise ConfigError(
+                "method 'spatial' ranks synapses by delay, and a rate-coded model has none; use magnitude"
+            )
+        if unknown or (self.synapses and not self.chosen):
             raise ConfigError(f"there is no projection {', '.join(unknown)}; known: {', '.join(self.synapses)}")
-        if config.regrow == "gradient" and model.settings.engine == "event":
+        if config.regrow == "gradient" and model.spiking and model.settings.engine == "event":
             raise ConfigError(
                 "the event engine has no gradient for absent synapses; use regrow='random' or engine='grid'"
             )

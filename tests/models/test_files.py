@@ -74,7 +74,7 @@ def replace(name, array):
         (replace("state/feedforward.0.weight", np.full((4, 6), np.nan, np.float32)), "not finite"),
         (replace("config", "{not json"), "damaged"),
         (with_config("readout", "votes"), "readout must be one of"),
-        (with_config("sizes", "many"), "configuration is not that of an SpSNN"),
+        (with_config("sizes", "many"), "configuration is not that of a model"),
         (with_config("surprise", 1), "unknown settings"),
     ],
 )

@@ -1,0 +1,33 @@
+"""Pictures of what rate-coded models learned, for the report."""
+
+from __future__ import annotations
+
+import torch
+
+from spsnn import pictures
+
+MOST = 1000  # samples that are drawn
+
+
+def rate_figures(model, data):
+    """``[(caption, Figure)]`` for a rate-coded model on a data set; nothing for a kind without pictures."""
+    make = {"scn": _context, "spatial_prior": _prior}.get(model.kind)
+    return [] if make is None else make(model, data)
+
+
+def _context(model, data):
+    events = getattr(data, "events", data)[:MOST]
+    with torch.no_grad():
+        x = model.features(events)
+        active = (model.closeness(x) > model.settings.routing_threshold).numpy()
+        weight = model.w.mean(1).numpy()
+    figure = pictures.context_map(model.mu.detach().numpy(), weight, active, x.numpy(), events.labels, data.class_names)
+    return [("Centroids among test samples, and how many neurons take part in one.", figure)]
+
+
+def _prior(model, data):
+    shown = []
+    for pre, post, layer in model.synapses():
+        figure = pictures.prior_map(layer.kernel.numpy(), layer.weights().detach().numpy(), title=f"{pre} to {post}")
+        shown.append((f"Prior and effective weights from {pre} to {post}.", figure))
+    return shown

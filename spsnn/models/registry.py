@@ -1,0 +1,38 @@
+"""Models by the name that configurations and files use."""
+
+from __future__ import annotations
+
+import difflib
+
+from spsnn.errors import ConfigError
+from spsnn.models.spatial_context import SpatialContextNetwork
+from spsnn.models.spatial_prior import SpatialPriorMLP
+from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
+from spsnn.models.spsnn import SpSNN
+
+RATE_MODELS = {cls.kind: cls for cls in (SpatialContextNetwork, SpatialPriorMLP, SpatialPriorTasks)}
+MODELS = {"SpSNN": SpSNN, **RATE_MODELS}
+
+
+def rate_model(kind):
+    """Class of a rate-coded model.
+
+    Raises:
+        ConfigError: on an unknown kind; names the nearest.
+    """
+    if kind not in RATE_MODELS:
+        near = difflib.get_close_matches(str(kind), RATE_MODELS, 1, 0.0)[0]
+        raise ConfigError(
+            f"there is no model of kind {kind!r}; did you mean {near!r}? known: spsnn, {', '.join(RATE_MODELS)}"
+        )
+    return RATE_MODELS[kind]
+
+
+def from_config(config):
+    """Model with fresh starting values from the ``config()`` of any model.
+
+    Raises:
+        ConfigError: on an unknown kind or setting.
+    """
+    kind = config.get("kind", "SpSNN")
+    return (SpSNN if kind == "SpSNN" else rate_model(kind)).from_config(config)

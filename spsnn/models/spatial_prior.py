@@ -1,0 +1,283 @@
+"""The spatial weight prior: how far apart two neurons sit on a line scales the weight between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import nn
+
+from spsnn.checks import not_negative, positive, whole_number
+from spsnn.errors import ConfigError
+from spsnn.models.rate import RateModel, RateSettings
+from spsnn.space import Line
+
+KERNELS = ("none", "linear", "linear_floor", "exponential", "gaussian", "inverse")
+MODES = ("multiply", "normalise", "cap", "decay")
+CONTROLS = ("none", "shuffle", "matched")
+FLOOR = 0.1  # a synapse whose kernel lies below counts as absent in `sparsity`
+
+
+def kernel(name, distance, k=3.0):
+    """Strength of a synapse over a distance in [0, 1].
+
+        none          1
+        linear        1 - d
+        linear_floor  .1 + .9 (1 - d)
+        exponential   .05 + .95 exp(-k d)
+        gaussian      .05 + .95 exp(-d^2 / .18)
+        inverse       .1 + .9 d
+
+    Raises:
+        ConfigError: on an unknown name.
+    """
+    d = distance
+    if name == "none":
+        return torch.ones_like(d)
+    if name == "linear":
+        return 1 - d
+    if name == "linear_floor":
+        return 0.1 + 0.9 * (1 - d)
+    if name == "exponential":
+        return 0.05 + 0.95 * torch.exp(-k * d)
+    if name == "gaussian":
+        return 0.05 + 0.95 * torch.exp(-d * d / 0.18)
+    if name == "inverse":
+        return 0.1 + 0.9 * d
+    raise ConfigError(f"kernel must be one of {', '.join(KERNELS)}, got {name!r}")
+
+
+def index_distance(n_pre, n_post):
+    """``|i / (n_pre - 1) - j / (n_post - 1)|``, ``[n_pre, n_post]``: two layers spread over the same line."""
+    line = Line()
+    return line.distance(line.initial(n_pre), line.initial(n_post))
+
+
+@dataclass(frozen=True)
+class PriorSettings(RateSettings):
+    """Settings of `SpatialPriorMLP`.
+
+    With the share of training ``a = epoch / (epochs - 1)``, the kernel K of an epoch is
+
+        K = (1 - a) K(kernel; k) + a K(anneal_to; k),     k = k + a (sharpen_to - k)
+
+    Attributes:
+        kernel: of `kernel`.
+        k: of the exponential kernel.
+        mode: ``multiply``: W o K; ``normalise``: K o (W / norm of the weights into a neuron) times a learned scale that
+            starts at 1; ``cap``: W clamped to [-K, K]; ``decay``: W alone, with ``decay sum (W - K)^2`` in the loss.
+        anneal_to: kernel at the last epoch, or None; ``none`` lets the prior fade to 1.
+        sharpen_to: k at the last epoch, or None.
+        decay: of the mode ``decay``.
+        control: ``shuffle``: all entries of K permuted, so that its values stay and its geometry goes; ``matched``:
+            K replaced by the root mean square of its entries, so that only the smaller start and step stay.
+        shuffle_seed: of the permutation.
+        rescale: divide K by its root mean square, so that the weights start as large as without a prior.
+    """
+
+    kernel: str = "exponential"
+    k: float = 3.0
+    mode: str = "multiply"
+    anneal_to: str | None = None
+    sharpen_to: float | None = None
+    decay: float = 1e-4
+    control: str = "none"
+    shuffle_seed: int = 1000
+    rescale: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        positive(self, "k", *(["sharpen_to"] if self.sharpen_to is not None else []))
+        not_negative(self, "decay")
+        whole_number("shuffle_seed", self.shuffle_seed)
+        for name, known in (("kernel", KERNELS), ("mode", MODES), ("control", CONTROLS)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.anneal_to is not None and self.anneal_to not in KERNELS:
+            raise ConfigError(f"anneal_to must be one of {', '.join(KERNELS)} or absent, got {self.anneal_to!r}")
+        if self.sharpen_to is not None and "exponential" not in (self.kernel, self.anneal_to):
+            raise ConfigError(f"sharpen_to belongs to the exponential kernel, got kernel={self.kernel!r}; leave it out")
+
+
+class SpatialPriorLinear(nn.Module):
+    """Linear layer under a spatial prior: ``y = x E + b`` with the effective weights E of `PriorSettings`.
+
+    Attributes:
+        weight: ``[n_pre, n_post]``, before the prior; starts as in `torch.nn.Linear`.
+        bias: ``[n_post]``.
+        mask: bool ``[n_pre, n_post]``; False where a synapse was pruned.
+        kernel: K of the present epoch ``[n_pre, n_post]``; not saved, it follows from the settings and ``progress``.
+        progress: share of training a, from 0 to 1.
+
+    Args:
+        n_pre, n_post: numbers of neurons.
+        settings: `PriorSettings`.
+        generator: of the starting values.
+        layer: number of the layer, which the permutation of ``shuffle`` depends on.
+    """
+
+    def __init__(self, n_pre, n_post, settings=None, generator=None, layer=0):
+        super().__init__()
+        self.n_pre, self.n_post, self.settings, self.clipped = n_pre, n_post, settings or PriorSettings(), 0.0
+        self.watched, self.effective, self.layer = False, None, layer
+        bound = 1 / math.sqrt(n_pre)
+        draw = lambda *shape: bound * (2 * torch.rand(*shape, generator=generator) - 1)  # noqa: E731
+        self.weight = nn.Parameter(draw(n_pre, n_post))
+        self.bias = nn.Parameter(draw(n_post))
+        self.scale = nn.Parameter(torch.ones(())) if self.settings.mode == "normalise" else None
+        self.register_buffer("mask", torch.ones(n_pre, n_post, dtype=torch.bool))
+        self.register_buffer("progress", torch.zeros(()))
+        self.register_buffer("kernel", torch.ones(n_pre, n_post), persistent=False)
+        self.register_load_state_dict_post_hook(lambda module, _: module.set_progress(float(module.progress)))
+        self.set_progress(0.0)
+
+    @torch.no_grad()
+    def set_progress(self, share):
+        """Put the kernel to where the schedules stand at ``share`` of training."""
+        self.progress.fill_(share)
+        s, distance = self.settings, index_distance(self.n_pre, self.n_post).to(self.weight.device)
+        k = s.k if s.sharpen_to is None else s.k + share * (s.sharpen_to - s.k)
+        made = kernel(s.kernel, distance, k)
+        if s.anneal_to is not None:
+            made = (1 - share) * made + share * kernel(s.anneal_to, distance, k)
+        if s.control == "shuffle":
+            generator = torch.Generator().manual_seed(s.shuffle_seed + self.layer)
+            order = torch.randperm(made.numel(), generator=generator).to(made.device)
+            made = made.flatten()[order].reshape(made.shape)
+        elif s.control == "matched":
+            made = torch.full_like(made, float(made.square().mean().sqrt()))
+        self.kernel.copy_(made / made.square().mean().sqrt() if s.rescale else made)
+
+    def weights(self):
+        """Effective weights E ``[n_pre, n_post]``."""
+        w, mode = self.weight, self.settings.mode
+        if mode == "multiply":
+            w = w * self.kernel
+        elif mode == "normalise":
+            w = self.kernel * (w / w.norm(dim=0, keepdim=True).clamp_min(1e-12)) * self.scale
+        elif mode == "cap":
+            w = torch.maximum(torch.minimum(w, self.kernel), -self.kernel)
+        w = w * self.mask
+        if self.watched and w.requires_grad:
+            w.retain_grad()
+            self.effective = w
+        return w
+
+    def penalty(self):
+        """``decay sum (W - K)^2`` in the mode ``decay``, else 0."""
+        if self.settings.mode != "decay":
+            return 0.0
+        return self.settings.decay * (self.weight - self.kernel).square().sum()
+
+    def sparsity(self):
+        """Share of synapses whose kernel lies below 0.1: weak, not absent, since kernels have a floor."""
+        return float((self.kernel < FLOOR).float().mean())
+
+    def prune_(self, keep):
+        """Keep the synapses of the bool ``keep [n_pre, n_post]`` alone."""
+        with torch.no_grad():
+            self.mask.copy_(keep)
+            self.weight.masked_fill_(~self.mask, 0.0)
+
+    def per_synapse(self):
+        """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
+        return [self.weight]
+
+    def forward(self, x):
+        """``[..., n_post]`` from ``[..., n_pre]``."""
+        return x @ self.weights() + self.bias
+
+
+class SpatialPriorMLP(RateModel):
+    """Perceptron with ReLU whose layers are `SpatialPriorLinear`.
+
+    Statistics: ``sparsity`` (share of kernel entries below 0.1 over all layers), ``density`` (share of synapses that
+    are not pruned).
+
+    Args:
+        sizes: e.g. ``[3072, 512, 256, 10]``.
+        settings: fields of `PriorSettings`.
+    """
+
+    kind = "spatial_prior"
+    Settings = PriorSettings
+
+    def __init__(self, sizes, **settings):
+        super().__init__(sizes, **settings)
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        self.layers = nn.ModuleList(
+            SpatialPriorLinear(a, b, self.settings, generator, k)
+            for k, (a, b) in enumerate(zip(self.sizes, self.sizes[1:], strict=False))
+        )
+
+    def start_epoch(self, epoch, epochs):
+        """Move the kernels to ``a = epoch / (epochs - 1)``."""
+        s = self.settings
+        if s.anneal_to is not None or s.sharpen_to is not None:
+            for layer in self.layers:
+                layer.set_progress(epoch / max(epochs - 1, 1))
+
+    def penalty(self):
+        """Sum over layers of `SpatialPriorLinear.penalty`."""
+        return sum(layer.penalty() for layer in self.layers)
+
+    def sparsity(self):
+        """Share of kernel entries below 0.1 over all layers."""
+        weak = sum(layer.sparsity() * layer.mask.numel() for layer in self.layers)
+        return weak / sum(layer.mask.numel() for layer in self.layers)
+
+    def density(self):
+        """Share of synapses that are not pruned."""
+        return sum(int(layer.mask.sum()) for layer in self.layers) / sum(x.mask.numel() for x in self.layers)
+
+    def rates(self, x):
+        """Logits and the activity of the hidden layers."""
+        hidden = []
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+            hidden.append(x)
+        return self.layers[-1](x), hidden
+
+    def statistics(self):
+        """``sparsity`` and ``density``."""
+        return {"sparsity": self.sparsity(), "density": self.density()}
+
+    def hard_pruned(self, below=FLOOR):
+        """A copy without the synapses whose kernel lies below ``below``: what the sparsity is worth once it is real."""
+        copy = self.copy()
+        for layer in copy.layers:
+            layer.prune_(layer.mask & (layer.kernel >= below))
+        return copy
+
+    def synapses(self):
+        """``(pre name, post name, layer)``."""
+        names = [name for name, _, _ in self.places()]
+        return list(zip(names, names[1:], self.layers, strict=False))
+
+    def places(self):
+        """All layers spread over the same line."""
+        names = ["input", *(f"hidden{k}" for k in range(1, len(self.sizes) - 1)), "output"]
+        return [(name, n, Line().initial(n).numpy()) for name, n in zip(names, self.sizes, strict=True)]
+
+    def wiring(self):
+        """Effective weights and biases."""
+        made = self.synapses()
+        return [(a, b, s.weights(), s.mask) for a, b, s in made], {b: s.bias for _, b, s in made}
+
+    def rewire(self, weights, biases):
+        """A copy without prior whose weights are those of a chip."""
+        settings = {**asdict(self.settings), "kernel": "none", "mode": "multiply", "anneal_to": None}
+        copy = type(self)(self.sizes, **{**settings, "sharpen_to": None}).to(self.device)
+        for (pre, post, layer), own in zip(copy.synapses(), self.layers, strict=True):
+            layer.mask.copy_(own.mask)
+            layer.weight.copy_(weights[pre, post])
+            layer.bias.copy_(biases[post])
+        return copy
+
+
+def weight_similarity(first, second):
+    """Cosine of the flattened effective weights of two models of the same sizes."""
+    with torch.no_grad():
+        a, b = (torch.cat([layer.weights().flatten() for layer in m.layers]) for m in (first, second))
+    return float(torch.nn.functional.cosine_similarity(a.double(), b.double(), 0))

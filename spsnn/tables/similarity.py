@@ -1,0 +1,22 @@
+"""How alike the weights of one row's seeds are."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from pathlib import Path
+
+from spsnn import models
+
+
+def row_similarity(runs, out):
+    """Mean cosine of the flattened effective weights over all pairs of a row's finished runs, or None below two.
+
+    Args:
+        runs: list of `Run` of one row.
+        out: folder of the table.
+    """
+    paths = [Path(out) / run.folder / "model.h5" for run in runs]
+    trained = [models.load(path) for path in paths if path.is_file()]
+    pairs = [models.weight_similarity(a, b) for a, b in itertools.combinations(trained, 2)]
+    return statistics.fmean(pairs) if pairs else None

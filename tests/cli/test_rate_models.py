@@ -1,0 +1,137 @@
+"""Rate-coded models through the same commands as SpSNN."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from spsnn import ConfigError
+from spsnn.cli import main
+from spsnn.cli.config import build_config, read_config
+from spsnn.tables.reproduce import reproduce
+
+
+def run(capsys, *arguments):
+    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
+    try:
+        main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        sys.argv = argv
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+CONFIG = {
+    "data": {"name": "digits_dense"},
+    "hidden": [24],
+    "model": {"kind": "scn", "context": "vector", "gate": "straight_through"},
+    "training": {"epochs": 3, "batch_size": 32, "lr": 0.02},
+}
+PRIOR = {**CONFIG, "model": {"kind": "spatial_prior", "k": 5.0, "sharpen_to": 20.0}}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(values):
+        path = tmp_path / "c.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("config", [CONFIG, PRIOR], ids=["scn", "prior"])
+def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
+    out = tmp_path / "run"
+    code, text, err = run(capsys, "train", write(config), "--out", out, "--json")
+    assert code == 0, err
+    trained = json.loads(text)
+    assert trained["test_accuracy"] > 0.12 and np.sum(trained["confusion"]) == 359
+    kept = yaml.safe_load((out / "config.yaml").read_text())
+    assert set(kept) == {"data", "hidden", "model", "training", "augment", "sparsity"}
+    assert build_config(kept).as_dict() == kept
+    code, text, err = run(capsys, "evaluate", out / "model.h5", "--json")
+    assert code == 0, err
+    again = json.loads(text)
+    assert again["accuracy"] == trained["test_accuracy"]
+    assert again["statistics"].items() <= trained["statistics"].items()
+    code, text, err = run(capsys, "map", out / "model.h5", "--cores", "4", "--out", out / "chip", "--json")
+    assert code == 0, err
+    mapped = json.loads(text)
+    assert mapped["float_accuracy"] == trained["test_accuracy"]
+    assert abs(mapped["mapped_accuracy"] - mapped["float_accuracy"]) < 0.1
+    assert mapped["latency_us_per_inference"] > 0
+    assert {"layout.json", "mesh.png"} <= {p.name for p in (out / "chip").iterdir()}
+    for command in (
+        ("map", out / "model.h5", "--timing", "noc"),
+        ("simulate", out / "model.h5", "--engine", "integer"),
+    ):
+        code, _, err = run(capsys, *command)
+        assert code == 2 and "needs a spiking network, this is a rate-coded model" in " ".join(err.split())
+    code, text, err = run(capsys, "simulate", out / "model.h5", "--raster", out / "r.png", "--json")
+    assert code == 0, err
+    assert json.loads(text)["spikes_hidden1"] > 0 and (out / "r.png").stat().st_size > 5000
+    code, _, err = run(capsys, "train", write(config), "--out", out, "--resume")
+    assert code == 0, err
+    code, text, err = run(capsys, "report", out, "--cores", "4", "--json")
+    assert code == 0, err
+    assert (out / "report.html").stat().st_size > 20000
+
+
+def test_spike_trains_train_a_rate_model_beside_the_spiking_one(write, tmp_path, capsys):
+    config = {**PRIOR, "data": {"name": "digits", "options": {"encoding": "rate"}}}
+    config["model"] = {"kind": "spatial_prior", "bins": 2, "input_scale": 0.1}
+    config["augment"] = {"drop": 0.05}
+    code, text, err = run(capsys, "train", write(config), "--out", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(text)["test_accuracy"] > 0.5
+    assert json.loads(text)["parameters"] == 128 * 24 + 24 + 24 * 10 + 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": {"kind": "scm"}}, "no model of kind 'scm'; did you mean 'scn'? known: spsnn, scn"),
+        ({"model": {"kind": "scn", "contxt": "vector"}}, "unknown key 'model.contxt'; did you mean 'context'"),
+        ({"model": {"kind": "scn", "gate": "open"}}, "model: gate must be one of hard, straight_through"),
+        ({"neuron": {"kind": "lif"}}, "a model of kind 'scn' has no neuron; leave the section out"),
+        ({"augment": {"jitter": 1.0}}, "augmentation changes spikes, digits_dense holds features"),
+        ({"model": {}}, "digits_dense holds features, a spiking network takes spikes"),
+        ({"hidden": [3, 4]}, "sizes [inputs, neurons, outputs]"),
+        ({"training": {"rescue": 0.1}}, "rescue is about spikes and delays"),
+        ({"sparsity": {"density": 0.5}}, "no synapses that can be pruned"),
+    ],
+)
+def test_wrong_settings_are_named(changes, words, write, tmp_path, capsys):
+    code, _, err = run(capsys, "train", write({**CONFIG, **changes}), "--out", tmp_path / "run")
+    assert code == 2
+    assert words in " ".join(err.split())
+
+
+@pytest.mark.parametrize("name", ["scn", "spatial-prior"])
+def test_shipped_configurations_of_rate_models_round_trip(name):
+    config = read_config(name)
+    assert build_config(yaml.safe_load(yaml.safe_dump(config.as_dict()))).as_dict() == config.as_dict()
+    with pytest.raises(ConfigError, match="has no grid"):
+        read_config(name, ["grid.dt=1"])
+
+
+def test_a_table_of_rate_models_shows_their_figures(write, tmp_path):
+    base = write({**PRIOR, "training": {"epochs": 1, "batch_size": 64}})
+    rows = {"plain": {}, "none": {"set": ["model.kernel=none", "model.sharpen_to=null"]}}
+    table = {"title": "T", "base": base.name, "protocol": "retrain", "seeds": 2, "similarity": True, "rows": rows}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(table))
+    values, failures = reproduce(str(tmp_path / "mine.yaml"), out=tmp_path / "runs", results=tmp_path / "results")
+    assert not failures and not values["missing"]
+    found = {row["row"]: row for row in values["rows"]}
+    plain, none = found["plain"], found["none"]
+    assert none["statistics"]["sparsity"]["mean"] == 0 and none["statistics"]["pruned_density"]["mean"] == 1
+    assert -1 < plain["statistics"]["similarity"]["mean"] < 1
+    assert plain["statistics"]["pruned_accuracy"]["n"] == 2
+    text = (tmp_path / "results" / "mine.md").read_text()
+    assert "| row | sparsity | density | pruned_accuracy | pruned_density | similarity |" in text
