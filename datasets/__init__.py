@@ -5,6 +5,7 @@ from spsnn.datasets.digits import Digits, stratified_split
 from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.registry import DATASETS, load
+from spsnn.datasets.sequences import Hierarchical, HierarchicalPatterns, LongRange, LongRangePatterns
 from spsnn.datasets.tonic_events import from_tonic
 from spsnn.datasets.transforms import (
     Blend,
@@ -33,7 +34,11 @@ __all__ = [
     "DropEvents",
     "EventSet",
     "GroupChannels",
+    "Hierarchical",
+    "HierarchicalPatterns",
     "Jitter",
+    "LongRange",
+    "LongRangePatterns",
     "LoseChannels",
     "SpikeBatch",
     "TimeBin",
