@@ -38,7 +38,7 @@ def one_of(name, value, known):
         ConfigError: names the argument, what is known and the value.
     """
     if value not in known:
-        raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        raise ConfigError(f"{name} must be one of {', '.join(map(str, known))}, got {value!r}")
 
 
 def as_sequence(x, n_features):

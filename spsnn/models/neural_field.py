@@ -7,7 +7,8 @@ import math
 import torch
 from torch import nn
 
-from spsnn.models._arguments import as_sequence, positive, seeded, sizes
+from spsnn.errors import ConfigError
+from spsnn.models._arguments import as_sequence, seeded, sizes
 from spsnn.space import Sphere
 
 N_REGIONS = 12
@@ -65,7 +66,7 @@ class ThalamicRouter(nn.Module):
 class NeuralField(nn.Module):
     """N = S + M + P oscillators on a Fibonacci sphere, coupled by distance, gated by a `ThalamicRouter`.
 
-        A = W x + b + F_r,   B = F_i,   F_i-th node = sum_j K_ij (x_j - x_i)
+        A = W x + b + F_r,   B = F_i,   F = sum_j K_nj (x_j - x_n), real and imaginary part
         x_ss  = ((lam A - omega B), (omega A + lam B)) / (lam^2 + omega^2)
         t     = sigmoid(gain lam dt / tau + bias)
         x    <- (1 - t) x + t x_ss,   |x| <= 10;   then gain = router(x)
@@ -114,8 +115,10 @@ class NeuralField(nn.Module):
         sensory = n_features if sensory is None else sensory
         sizes(n_features=n_features, n_classes=n_classes, sensory=sensory, motor=motor, prefrontal=prefrontal)
         sizes(chunks=chunks, repeats=repeats)
-        if motor < N_SECTORS or chunks > n_features:
-            positive(**{"motor - 9": motor - 9, "n_features - chunks + 1": n_features - chunks + 1})
+        if motor < N_SECTORS:
+            raise ConfigError(f"motor must be at least {N_SECTORS}, a node for each sector, got {motor}")
+        if chunks > n_features:
+            raise ConfigError(f"chunks must be at most n_features={n_features}, got {chunks}")
         n = sensory + motor + prefrontal
         self.blocks = {"sensory": sensory, "motor": motor, "prefrontal": prefrontal}
         self.n_features, self.chunks, self.repeats = n_features, chunks, repeats

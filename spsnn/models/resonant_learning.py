@@ -60,7 +60,8 @@ class SlowBase:
             raise DataError("restructure needs the activity of some slow_step calls since the last one")
         silent = self.activation_sum / self.seen < SILENT
         noise = torch.randn(self.position.shape, generator=generator)
-        self.position.copy_(self.space.project(self.position + JITTER * silent[:, None] * noise))
+        moved = self.space.project(self.position + JITTER * noise)
+        self.position.copy_(torch.where(silent[:, None], moved, self.position))
         self.seen.zero_()
         self.activation_sum.zero_()
         return int(silent.sum())

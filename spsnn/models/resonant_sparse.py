@@ -116,10 +116,20 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             self.head = nn.Linear(hidden, n_classes)
         radius = _radius(self.space, self.position.detach(), degree)
         self.register_buffer("radius", torch.tensor(radius, dtype=torch.float64))
-        self.tau, self.ignition = tau or radius / 2, ignition or radius / 3
+        self.given_tau, self.given_ignition = tau, ignition
         self.start_slow_learning(decay)
         self._graph = self._weights = None
         self.register_load_state_dict_post_hook(lambda *_: self._forget())
+
+    @property
+    def tau(self):
+        """Reach of a connection."""
+        return float(self.radius) / 2 if self.given_tau is None else self.given_tau
+
+    @property
+    def ignition(self):
+        """Width of the ignition."""
+        return float(self.radius) / 3 if self.given_ignition is None else self.given_ignition
 
     def train(self, mode=True):
         """Switch between training and evaluation; the neighbourhood is found anew."""
