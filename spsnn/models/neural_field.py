@@ -76,8 +76,8 @@ class NeuralField(nn.Module):
     30,139 (36K).
 
     (R), what the source leaves open: nodes are contiguous blocks, sensory (one per feature), motor, prefrontal, and the
-    input reaches all; ``K_ij = k0 exp(-angle_ij / .3)`` with zero diagonal, rows scaled to sum k0; k0 starts at .1 and is
-    learned, as are lam = softplus(.) from 1, omega from .1 N(0, 1) and the bias of each node; dt = tau = 1.
+    input reaches all; ``K_ij = k0 exp(-angle_ij / .3)`` with zero diagonal, rows scaled to sum k0; k0 starts at .1 and
+    is learned, as are lam = softplus(.) from 1, omega from .1 N(0, 1) and the bias of each node; dt = tau = 1.
 
     Args:
         n_features: F.

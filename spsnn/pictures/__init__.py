@@ -9,6 +9,7 @@ from spsnn.pictures._confusion import confusion
 from spsnn.pictures._coordinates import coordinates
 from spsnn.pictures._delays import delay_histogram
 from spsnn.pictures._energy import energy_bars
+from spsnn.pictures._field import motor_rates, phase_evolution, region_curves, sphere_map
 from spsnn.pictures._neurons import neuron_histogram
 from spsnn.pictures._placement import placement
 from spsnn.pictures._raster import raster
@@ -22,9 +23,13 @@ __all__ = [
     "coordinates",
     "delay_histogram",
     "energy_bars",
+    "motor_rates",
     "neuron_histogram",
+    "phase_evolution",
     "placement",
     "raster",
+    "region_curves",
+    "sphere_map",
     "training_curves",
     "write_report",
 ]

@@ -175,7 +175,7 @@ def test_slow_step_is_the_rule_synapse_by_synapse():
     model(x)
     model.slow_step(2.0)
     s = doubles(model)
-    ptr, node, a, *_ = model._last
+    _, node, a, *_ = model._last
     mean = np.zeros(30)
     for i, value in zip(node, a.double().numpy(), strict=True):
         mean[i] += value / 4
