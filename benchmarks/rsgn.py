@@ -91,10 +91,10 @@ def main():
     ]
     shares = [sparse(4096, share, x, y, options.repeats) for share in (0.003, 0.01, 0.03, 0.1, 0.3)]
     text = (
-        f"Hierarchical task, T = 64, {SAMPLES} samples a batch, H = {HIDDEN}, L = {STEPS}, {DEGREE} neighbours a node on "
-        f"average, untrained, one thread, least CPU time of {options.repeats}. In the first table at most {ACTIVE} nodes "
-        "are active whatever N; inference has the neighbourhood and weights in hand, training computes the weights of "
-        "all synapses."
+        f"Hierarchical task, T = 64, {SAMPLES} samples a batch, H = {HIDDEN}, L = {STEPS}, {DEGREE} neighbours a node "
+        f"on average, untrained, one thread, least CPU time of {options.repeats}. In the first table at most {ACTIVE} "
+        "nodes are active whatever N; inference has the neighbourhood and weights in hand, training computes the "
+        "weights of all synapses."
     )
     common.write("rsgn", "Resonant networks: time against size and activity", text, {
         f"Nodes, at most {ACTIVE} active": growth,

@@ -20,7 +20,18 @@ from spsnn.errors import (
 )
 from spsnn.kernels.events import SpikeBatch
 from spsnn.memory import keep_freed_memory
-from spsnn.models import LocalNetwork, ModelConfig, SpSNN, from_graph, load, save, to_graph
+from spsnn.models import (
+    LocalNetwork,
+    ModelConfig,
+    NeuralField,
+    ResonantSparseGeometryNetwork,
+    SparseResonantNetwork,
+    SpSNN,
+    from_graph,
+    load,
+    save,
+    to_graph,
+)
 from spsnn.neurons import LIF, AdaptiveLIF, AdEx, CustomNeuron, LeakyIntegrator
 from spsnn.space import Euclidean, Points
 from spsnn.synapses import AxonalDelaySynapse, FreeDelaySynapse, NoDelaySynapse, SpatialSynapse
@@ -43,9 +54,12 @@ __all__ = [
     "LocalNetwork",
     "ModelConfig",
     "ModelFileError",
+    "NeuralField",
     "NoDelaySynapse",
     "Points",
+    "ResonantSparseGeometryNetwork",
     "SpSNN",
+    "SparseResonantNetwork",
     "SparsityConfig",
     "SpatialSynapse",
     "SpikeBatch",

@@ -55,7 +55,7 @@ class ResonantSparseGeometryNetwork(SlowLearning, nn.Module):
 
     Known and to be said: at ``temperature=1`` all nodes are active, so nothing is sparse; see
     `SparseResonantNetwork`.  The h of all nodes start as one vector, so that the model sees little more than the mean
-    over time.  With ``head="sum"`` the loss starts at 16 to 53; ``mean`` divides by N.
+    over time.  With ``head="sum"`` the loss starts in the hundreds, as N aligned vectors add up; ``mean`` divides by N.
 
     Args:
         n_features: F.

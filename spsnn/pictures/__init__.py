@@ -4,6 +4,7 @@ Every function takes plain arrays or a ``Network`` and returns a ``matplotlib.fi
 works without a display and leaks no global figure.  Save one with ``figure.savefig("name.svg")``.
 """
 
+from spsnn.pictures._ball import ball_map
 from spsnn.pictures._chip import chip_mesh
 from spsnn.pictures._confusion import confusion
 from spsnn.pictures._coordinates import coordinates
@@ -18,6 +19,7 @@ from spsnn.pictures.report import Section, write_report
 
 __all__ = [
     "Section",
+    "ball_map",
     "chip_mesh",
     "confusion",
     "coordinates",

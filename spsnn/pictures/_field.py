@@ -15,7 +15,7 @@ from spsnn.pictures._style import BLUES, INK, MUTED, PALETTE, colour_bar, count,
 from spsnn.space import Sphere
 
 # Both ends of a circle have one colour, and the two colours between differ for every kind of colour vision.
-PHASES = LinearSegmentedColormap.from_list("spsnn_phases", ["#1d2331", "#0072b2", "#f0ead6", "#d55e00", "#1d2331"])
+PHASES = LinearSegmentedColormap.from_list("spsnn_phases", ["#4b3f72", "#0072b2", "#f0ead6", "#d55e00", "#4b3f72"])
 BANDS = LinearSegmentedColormap.from_list("spsnn_bands", ["#0072b2", "#8aa0b8", "#d55e00"])
 
 
@@ -66,13 +66,15 @@ def sphere_map(values, *, label="magnitude", blocks=None, title=None):
 def phase_evolution(phase, coherence=None, *, title=None):
     """Phase of every node over the steps, and how far all agree.
 
+    Nodes are sorted by their last phase, so that those which end together lie together.
+
     Args:
         phase: radians ``[S, N]``.
         coherence: ``[S]`` in [0, 1], drawn below if given.
         title: heading.
 
     Returns:
-        Figure whose first axes holds the image ``[N, S]``, the next the curve of the coherence.
+        Figure whose first axes holds the sorted image ``[N, S]``, the next the curve of the coherence.
 
     Raises:
         DataError: if the arrays do not fit each other.
@@ -91,13 +93,14 @@ def phase_evolution(phase, coherence=None, *, title=None):
     figure, axes = new_figure(6.4, 4.6 if coherence is not None else 3.6, title or "Phases of the field", alt, **rows)
     axes = np.atleast_1d(axes)
     wrapped = np.angle(np.exp(1j * phase.T))
+    wrapped = wrapped[np.argsort(wrapped[:, -1], kind="stable")]
     span = (0.5, n_steps + 0.5, n - 0.5, -0.5)
     image = axes[0].imshow(
         wrapped, cmap=PHASES, vmin=-math.pi, vmax=math.pi, aspect="auto", interpolation="nearest", extent=span
     )
     bar = colour_bar(figure, image, axes[0], "phase", ticks=[-math.pi, 0, math.pi])
     bar.ax.set_yticklabels(["−π", "0", "π"])
-    axes[0].set_ylabel("node")
+    axes[0].set_ylabel("nodes by last phase")
     if coherence is not None:
         axes[1].plot(np.arange(1, n_steps + 1), coherence, color=PALETTE[0], marker="o", ms=3)
         axes[1].set_ylim(0, 1.04)

@@ -78,7 +78,7 @@ def test_published_model_is_not_sparse_and_its_loss_starts_high():
     model = ResonantSparseGeometryNetwork(32, 20, seed=42)
     loss = torch.nn.functional.cross_entropy(model(x), y).item()
     assert model.statistics()["active_fraction"] == 1.0
-    assert 16 <= loss <= 53
+    assert loss > 16  # of a start at ln 20 = 3
     mean = ResonantSparseGeometryNetwork(32, 20, seed=42, head="mean")
     assert abs(torch.nn.functional.cross_entropy(mean(x), y).item() - math.log(20)) < 0.5
 

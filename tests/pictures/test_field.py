@@ -29,7 +29,8 @@ def test_phase_evolution_wraps_and_draws_the_coherence():
     figure = pictures.phase_evolution(phase, rng.random(7))
     image = figure.axes[0].images[0].get_array()
     assert image.shape == (12, 7)
-    np.testing.assert_allclose(np.exp(1j * image), np.exp(1j * phase.T), atol=1e-9)
+    order = np.argsort(np.angle(np.exp(1j * phase[-1])))
+    np.testing.assert_allclose(np.exp(1j * image), np.exp(1j * phase.T[order]), atol=1e-9)
     assert list(figure.axes[1].lines[0].get_xdata()) == [1, 2, 3, 4, 5, 6, 7]
     assert len(pictures.phase_evolution(phase).axes) == 2  # image and colour bar
 
@@ -49,6 +50,16 @@ def test_motor_rates_are_class_means():
     assert image.mask[3].all() and not image.mask[:3].any()
 
 
+def test_ball_map_shows_nodes_and_sparks_in_the_disc():
+    places, activation = 0.5 * rng.random((9, 3)), rng.random(9)
+    ax = pictures.ball_map(places, activation, sparks=places[:4]).axes[0]
+    nodes, sparks = ax.collections
+    np.testing.assert_allclose(nodes.get_offsets(), places[:, :2])
+    np.testing.assert_allclose(nodes.get_array(), activation)
+    np.testing.assert_allclose(sparks.get_offsets(), places[:4, :2])
+    assert ax.patches[0].get_radius() == 1 and ax.get_aspect() == 1
+
+
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
@@ -57,6 +68,9 @@ def test_motor_rates_are_class_means():
         (lambda: pictures.phase_evolution(np.zeros((0, 3))), "at least one step"),
         (lambda: pictures.phase_evolution(np.zeros((2, 3)), [1.0]), "over 2 steps"),
         (lambda: pictures.region_curves(-np.ones((2, 3))), "at least 0"),
+        (lambda: pictures.ball_map(np.ones((2, 3)), [1.0, 1.0]), "inside the unit ball"),
+        (lambda: pictures.ball_map(np.zeros((2, 3)), [1.0]), "one activation per node"),
+        (lambda: pictures.ball_map(np.zeros((2, 1)), [1.0, 1.0]), "at least two coordinates"),
         (lambda: pictures.motor_rates(np.ones((2, 3)), [0]), "one whole-number label per sample"),
         (lambda: pictures.motor_rates(np.ones((2, 3)), [0, 4], ["a"]), r"labels must lie in \[0, 1\)"),
     ],
