@@ -79,17 +79,17 @@ def pull_back(graph_ptr, weight, node, target, value, grad_out, grad_weight, gra
 
 
 @njit(cache=True)
-def winners(ptr, activation, cut, most):
-    """Rows of each sample with the ``most`` largest ``activation``, all above ``cut``: ``(ptr [B + 1], rows)``."""
+def winners(ptr, score, cut, most):
+    """Rows of each sample with the ``most`` largest scores, all above ``cut``: ``(ptr [B + 1], rows)``."""
     n_samples = len(ptr) - 1
     out_ptr = np.zeros(n_samples + 1, np.int64)
-    rows = np.empty(min(len(activation), n_samples * most), np.int64)
+    rows = np.empty(min(len(score), n_samples * most), np.int64)
     n = 0
     for b in range(n_samples):
         lo = ptr[b]
-        order = np.argsort(-activation[lo : ptr[b + 1]], kind="mergesort")[:most]
+        order = np.argsort(-score[lo : ptr[b + 1]], kind="mergesort")[:most]
         for k in np.sort(order):
-            if activation[lo + k] > cut:
+            if score[lo + k] > cut:
                 rows[n] = lo + k
                 n += 1
         out_ptr[b + 1] = n

@@ -22,11 +22,15 @@ class Sparks(nn.Module):
         dim: of the ball.
         hidden: units in between.
         scale: initial scale.
+        gain: factor on the initial weights of both layers.
     """
 
-    def __init__(self, n_features, dim=3, hidden=12, scale=0.7):
+    def __init__(self, n_features, dim=3, hidden=12, scale=0.7, gain=1.0):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(n_features, hidden), nn.GELU(), nn.Linear(hidden, dim), nn.Tanh())
+        with torch.no_grad():
+            self.layers[0].weight.mul_(gain)
+            self.layers[2].weight.mul_(gain)
         self.scale = nn.Parameter(torch.tensor(float(scale)))
         self.space = PoincareBall(dim, SPARK_NORM)
 

@@ -59,6 +59,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         content: what an ignited node takes in: ``mean`` over all windows as published, or the ``local`` window of the
             spark nearest to it.
         code: give each node's h a term of its own, ``W_c U_i``, so that nodes differ in what they say.
+        spark_gain: factor on the initial weights of the sparks; above 1 they start spread out instead of side by side.
         decay: of U and V in `slow_step`.
         seed: of all initial values; None takes torch's global generator.
 
@@ -78,11 +79,12 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         active=0.1,
         degree=16,
         tau=None,
-        temperature=0.2,
+        temperature=1.0,
         ignition=None,
         window=1,
         content="mean",
         code=False,
+        spark_gain=1.0,
         decay=0.9999,
         seed=None,
     ):
@@ -108,7 +110,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             self.level = nn.Parameter(torch.linspace(0, 1, n_nodes))
             self.sender = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # U
             self.receiver = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # V
-            self.sparks = Sparks(window * n_features, dim)
+            self.sparks = Sparks(window * n_features, dim, gain=spark_gain)
             self.message = nn.Linear(hidden, hidden)
             self.norm = nn.LayerNorm(hidden)
             self.init = nn.Linear(window * n_features, hidden)
@@ -188,10 +190,10 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             g = Spread.apply(value, weight, graph_ptr, node, target, len(out_node)) + self.message.bias
             own, there = torch.from_numpy(own).long(), torch.from_numpy(out_node)
             before = torch.cat([a, a.new_zeros(1)])[own]  # row -1 is the zero at the end
-            a_all = torch.sigmoid((before + 0.1 * g.norm(dim=1) - self.theta.index_select(0, there)) / self.temperature)
-            ptr, rows = active_set.winners(out_ptr, a_all.detach().numpy(), CUT, self.most)
+            u = (before + 0.1 * g.norm(dim=1) - self.theta.index_select(0, there)) / self.temperature
+            ptr, rows = active_set.winners(out_ptr, u.detach().numpy(), math.log(CUT / (1 - CUT)), self.most)
             node, rows = out_node[rows], torch.from_numpy(rows)
-            a = a_all.index_select(0, rows)
+            a = torch.sigmoid(u.index_select(0, rows))
             kept = torch.cat([h, h.new_zeros(1, h.shape[1])])[own[rows]]
             h = self.norm(g.index_select(0, rows) + kept) * a[:, None]
             sizes_of_sets.append(len(node))

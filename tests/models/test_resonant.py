@@ -152,7 +152,7 @@ def test_restructure_moves_prunes_and_sprouts():
     moved = (model.position != before).any(1)
     assert moved[7] and moved.sum() == 1
     assert not model.kept[0, 1] and model.weights()[0, 1] == 0 and model.weights()[1, 0] > 0
-    assert model.affinity()[2, 3] == pytest.approx(0.1) and model.sprouted.sum() == 1
+    assert model.affinity()[2, 3].item() == pytest.approx(0.1) and model.sprouted.sum() == 1
     with pytest.raises(DataError, match="slow_step"):
         model.restructure()
     again = ResonantSparseGeometryNetwork(5, 3, n_nodes=12, hidden=6, rank=4)

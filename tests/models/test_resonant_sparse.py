@@ -237,6 +237,12 @@ def test_learns_a_little_task():
     assert model.statistics()["active_fraction"] <= 0.1
 
 
+def test_spark_gain_spreads_the_sparks():
+    x = torch.from_numpy(HierarchicalPatterns(0).draw(4)[0])
+    narrow, wide = (SparseResonantNetwork(32, 20, spark_gain=gain, seed=0).sparks(x) for gain in (1.0, 4.0))
+    assert (wide.std((0, 1)) > 3 * narrow.std((0, 1))).all() and wide.norm(dim=-1).max() <= 0.9 + 1e-6
+
+
 def test_errors():
     for options, words in (
         ({"active": 0.0}, "active must lie"),
