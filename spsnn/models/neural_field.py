@@ -146,24 +146,35 @@ class NeuralField(nn.Module):
         drive = self.drive(x)  # (B, T, N)
         real = drive.new_zeros(len(x), drive.shape[2])
         imaginary, gain = torch.zeros_like(real), torch.ones_like(real)
-        lam, omega = nn.functional.softplus(self.decay), self.omega
-        size = lam.square() + omega.square()
         trace = []
         for t in range(x.shape[1]):
             for _ in range(self.repeats):
-                a = drive[:, t] + self.strength * (real @ self.coupling.T - real)
-                b = self.strength * (imaginary @ self.coupling.T - imaginary)
-                gate = torch.sigmoid(gain * lam + self.bias)
-                real = (1 - gate) * real + gate * (lam * a - omega * b) / size
-                imaginary = (1 - gate) * imaginary + gate * (omega * a + lam * b) / size
-                magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
-                inside = (LARGEST / magnitude).clamp_max(1)
-                real, imaginary, magnitude = real * inside, imaginary * inside, magnitude * inside
-                if self.router is not None:
-                    gain = self.router(magnitude, real, torch.stack([real, imaginary], 2), self.pool)
-                trace.append((real.detach(), imaginary.detach(), magnitude.detach(), gain.detach()))
-        self._trace = trace
+                real, imaginary, magnitude, gain = self._step(drive[:, t], real, imaginary, gain)
+                trace.append(self._summary(real, imaginary, magnitude))
+        self._trace, self._state = trace, tuple(s.detach() for s in (real, imaginary, magnitude, gain))
         return self.head(magnitude * gain)
+
+    def _step(self, drive, real, imaginary, gain):
+        lam, omega = nn.functional.softplus(self.decay), self.omega
+        size = lam.square() + omega.square()
+        a = drive + self.strength * (real @ self.coupling.T - real)
+        b = self.strength * (imaginary @ self.coupling.T - imaginary)
+        gate = torch.sigmoid(gain * lam + self.bias)
+        real = (1 - gate) * real + gate * (lam * a - omega * b) / size
+        imaginary = (1 - gate) * imaginary + gate * (omega * a + lam * b) / size
+        magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
+        inside = (LARGEST / magnitude).clamp_max(1)
+        real, imaginary, magnitude = real * inside, imaginary * inside, magnitude * inside
+        if self.router is not None:
+            gain = self.router(magnitude, real, torch.stack([real, imaginary], 2), self.pool)
+        return real, imaginary, magnitude, gain
+
+    @torch.no_grad()
+    def _summary(self, real, imaginary, magnitude):
+        """Phase ``[N]`` of the first sample, coherence and mean magnitude ``[12]`` of the regions."""
+        phase = torch.atan2(imaginary[0], real[0])
+        coherence = torch.hypot((real / magnitude).mean(1), (imaginary / magnitude).mean(1)).mean()
+        return phase, coherence, magnitude.mean(0) @ self.pool
 
     def statistics(self):
         """What the last forward pass did; S steps are T times ``repeats``, means are over the batch.
@@ -174,20 +185,19 @@ class NeuralField(nn.Module):
             ``motor [B, 10]`` (mean rate of each motor sector, all samples), and of floats: ``mean_magnitude``,
             ``mean_gain``.
         """
-        real, imaginary, magnitude, gain = (torch.stack(x) for x in zip(*self._trace, strict=True))  # (S, B, N)
+        _, _, magnitude, gain = self._state
+        phase, coherence, regions = (torch.stack(x) for x in zip(*self._trace, strict=True))
         start = self.blocks["sensory"]
-        rate = (magnitude[-1] * gain[-1])[:, start : start + self.blocks["motor"]]
-        length = magnitude.clamp_min(1e-12)
-        coherence = torch.hypot((real / length).mean(2), (imaginary / length).mean(2)).mean(1)
+        rate = (magnitude * gain)[:, start : start + self.blocks["motor"]]
         arrays = {
-            "magnitude": magnitude[-1].mean(0),
-            "gain": gain[-1].mean(0),
-            "phase": torch.atan2(imaginary[:, 0], real[:, 0]),
+            "magnitude": magnitude.mean(0),
+            "gain": gain.mean(0),
+            "phase": phase,
             "coherence": coherence,
-            "regions": magnitude.mean(1) @ self.pool,
+            "regions": regions,
             "motor": rate @ self.sectors,
         }
-        floats = {"mean_magnitude": float(magnitude[-1].mean()), "mean_gain": float(gain[-1].mean())}
+        floats = {"mean_magnitude": float(magnitude.mean()), "mean_gain": float(gain.mean())}
         return {name: x.cpu().numpy() for name, x in arrays.items()} | floats
 
     def _cut(self, x):

@@ -29,7 +29,7 @@ class SlowBase:
         self.decay = decay
         self.register_buffer("reward_mean", torch.tensor(float("nan")))
         self.register_buffer("seen", torch.zeros(()), persistent=False)
-        self.register_buffer("activation_sum", torch.zeros(len(self.theta)), persistent=False)
+        self.register_buffer("activation_sum", torch.zeros(len(self.theta), dtype=torch.float64), persistent=False)
 
     def surprise(self, loss):
         """Reward ``-loss`` above its running mean, which then follows.
@@ -48,7 +48,7 @@ class SlowBase:
         """Move thresholds by the batch mean ``[N]`` of the final activation and count it."""
         self.theta.add_(THRESHOLD_RATE * (mean - TARGET)).clamp_(0.01, 0.99)
         self.seen += n_samples
-        self.activation_sum += n_samples * mean
+        self.activation_sum += n_samples * mean.double()
 
     def move_silent(self, generator):
         """Jitter the nodes whose mean activation since the last call is below .01; their number.
@@ -105,7 +105,7 @@ class SlowLearning(SlowBase):
         super().start_slow_learning(decay)
         self.rule = rule
         n = len(self.theta)
-        self.register_buffer("activation_products", torch.zeros(n, n), persistent=False)
+        self.register_buffer("activation_products", torch.zeros(n, n, dtype=torch.float64), persistent=False)
 
     def affinity(self):
         """``S [N, N] = sigmoid(U_i . V_j)``, of sprouted synapses at least .1."""
@@ -127,7 +127,8 @@ class SlowLearning(SlowBase):
         mean = self.activation.mean(0)
         self.learn_affinity(loss, mean)
         self.follow(mean, len(self.activation))
-        self.activation_products += self.activation.T @ self.activation
+        a = self.activation.double()  # a variance that is a small difference of sums
+        self.activation_products += a.T @ a
 
     def learn_affinity(self, loss, mean):
         """One step of U and V by the ``mean [N]`` activation."""

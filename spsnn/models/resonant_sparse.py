@@ -121,7 +121,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         self.given_tau, self.given_ignition = tau, ignition
         self.start_slow_learning(decay)
         self._graph = self._weights = None
-        self.register_load_state_dict_post_hook(lambda *_: self._forget())
+        self.register_load_state_dict_post_hook(_forget)
 
     @property
     def tau(self):
@@ -135,13 +135,15 @@ class SparseResonantNetwork(SlowBase, nn.Module):
 
     def train(self, mode=True):
         """Switch between training and evaluation; the neighbourhood is found anew."""
-        self._forget()
+        _forget(self)
         return super().train(mode)
 
     def graph(self):
         """Synapses as ``(cells, ptr [N + 1], pre [E], post [E])``; node i sends to ``post[ptr[i]:ptr[i + 1]]``."""
         if self._graph is None:
             with torch.no_grad():
+                if not self.position.isfinite().all():
+                    raise DataError("positions of nodes must be finite; training diverged, lower the learning rate")
                 cells = ball.build(self.space.project(self.position).double().numpy())
                 ptr, post = ball.neighbours(cells, float(self.radius))
                 pre = np.repeat(np.arange(len(ptr) - 1, dtype=np.int32), np.diff(ptr))
@@ -173,6 +175,8 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         weight = self.weights()
 
         sparks = self.sparks(x)
+        if not sparks.isfinite().all():
+            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
         padded = nn.functional.pad(sparks.detach(), (0, 3 - sparks.shape[-1])).double().numpy()
         ptr, node, nearest = ball.ignite(cells, padded, self.ignition * math.sqrt(-2 * math.log(CUT)), self.most, slot)
         sample, here, nearest = _samples(ptr), torch.from_numpy(node), torch.from_numpy(nearest).long()
@@ -259,7 +263,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             DataError: before the first `slow_step` since the last call.
         """
         moved = self.move_silent(generator)
-        self._forget()
+        _forget(self)
         return {"moved": moved, "synapses": len(self.graph()[3])}
 
     def _affinity(self, pre, post):
@@ -276,8 +280,10 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             raise DataError(f"a sequence needs at least window={self.window} steps, got {x.shape[1]}")
         return x.unfold(1, self.window, 1).flatten(2)  # (B, T - window + 1, F * window)
 
-    def _forget(self):
-        self._graph = self._weights = None
+
+def _forget(network, _=None):
+    """Drop what was derived from the parameters; they have changed."""
+    network._graph = network._weights = None
 
 
 def _samples(ptr):

@@ -77,7 +77,7 @@ def test_forward_is_the_equations(options):
     x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2))
     x[1] *= 60  # far enough for the limit of the magnitude
     logits = model(x)
-    real, imaginary, magnitude, gain = model._trace[-1]
+    real, imaginary, magnitude, gain = model._state
     assert magnitude.max() == pytest.approx(10)
     for b in range(3):
         steps = np.repeat(x[b].double().numpy(), model.repeats, axis=0)
@@ -107,7 +107,7 @@ def test_steady_state():
         model.strength.zero_()
     x = torch.randn(1, 1, 4)
     model(x)
-    real, imaginary, _, _ = model._trace[-1]
+    real, imaginary, _, _ = model._state
     z = (real + 1j * imaginary)[0].numpy()
     lam = torch.nn.functional.softplus(model.decay).detach().numpy()
     drive = model.drive(x)[0, 0].detach().numpy()
@@ -156,9 +156,9 @@ def test_bias_sets_the_memory():
         change = []
         for x in (first, torch.zeros_like(first)):
             model(x)
-            change.append(torch.stack(model._trace[-1][:2]))
+            change.append(torch.stack(model._state[:2]))
         model(first[:, :1])
-        left[bias] = (change[0] - change[1]).norm() / torch.stack(model._trace[-1][:2]).norm()
+        left[bias] = (change[0] - change[1]).norm() / torch.stack(model._state[:2]).norm()
     assert left[-5.0] > 0.3
     assert left[0.0] < 1e-3
 

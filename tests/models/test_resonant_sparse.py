@@ -1,5 +1,6 @@
 """The sparse resonant network against its equations written as loops, and that its work follows its activity."""
 
+import copy
 import math
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_neighbourhood_follows_positions_and_state():
         assert len(model.graph()[3]) == before
         model.eval()
         assert len(model.graph()[3]) > before  # nodes came closer
-    again = small(seed=3).eval()
+    again = copy.deepcopy(small(seed=3)).eval()
     again.load_state_dict(model.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(again(x), model(x))
@@ -259,3 +260,9 @@ def test_errors():
         model.slow_step(1.0)
     with pytest.raises(DataError, match="window=3"):
         model(torch.zeros(2, 2, 3))
+    with pytest.raises(DataError, match="sparks are not finite"):
+        model(torch.full((2, 4, 3), float("nan")))
+    with torch.no_grad():
+        model.position[0, 0] = float("nan")
+    with pytest.raises(DataError, match="positions of nodes must be finite"):
+        model.train()(torch.zeros(2, 4, 3))
