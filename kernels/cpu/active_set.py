@@ -50,12 +50,21 @@ def reach(graph_ptr, post, ptr, node, slot):
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def spread(graph_ptr, weight, node, target, value, out):
-    """``out[target] += weight_e value[row]`` over all active synapses; ``value [K, H]``, ``out [M, H]`` of zeros."""
+def spread(graph_ptr, start, weight, node, target, value, out):
+    """``out[target] += weight value[row]`` over all active synapses.
+
+    Args:
+        graph_ptr: ``[N + 1]``, from which the number of synapses of each node follows.
+        start: ``[N]``; the weights of node i begin at ``weight[start[i]]``.
+        weight: of the synapses.
+        node, target: as in `reach`.
+        value: ``[K, H]``, what each active row sends.
+        out: ``[M, H]`` of zeros.
+    """
     s = 0
     for row in range(len(node)):
-        v = value[row]
-        for e in range(graph_ptr[node[row]], graph_ptr[node[row] + 1]):
+        v, i = value[row], node[row]
+        for e in range(start[i], start[i] + graph_ptr[i + 1] - graph_ptr[i]):
             w, o = weight[e], out[target[s]]
             for h in range(len(v)):
                 o[h] += w * v[h]
@@ -63,12 +72,12 @@ def spread(graph_ptr, weight, node, target, value, out):
 
 
 @njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def pull_back(graph_ptr, weight, node, target, value, grad_out, grad_weight, grad_value):
-    """Gradients of `spread`, added to ``grad_weight [E]`` and ``grad_value [K, H]``."""
+def pull_back(graph_ptr, start, weight, node, target, value, grad_out, grad_weight, grad_value):
+    """Gradients of `spread`, added to ``grad_weight`` and ``grad_value [K, H]``."""
     s = 0
     for row in range(len(node)):
-        v, g = value[row], grad_value[row]
-        for e in range(graph_ptr[node[row]], graph_ptr[node[row] + 1]):
+        v, g, i = value[row], grad_value[row], node[row]
+        for e in range(start[i], start[i] + graph_ptr[i + 1] - graph_ptr[i]):
             w, o = weight[e], grad_out[target[s]]
             dot = weight.dtype.type(0)
             for h in range(len(v)):

@@ -12,6 +12,7 @@ from spsnn.autograd.active_set import Spread
 from spsnn.errors import ConfigError, DataError
 from spsnn.kernels.cpu import active_set, ball
 from spsnn.models._arguments import as_sequence, one_of, positive, seeded, sizes
+from spsnn.models._neighbourhood import KnownWeights, radius_of_degree
 from spsnn.models.resonant import Sparks
 from spsnn.models.resonant_learning import AFFINITY_RATE, PRUNE_BELOW, SlowBase
 from spsnn.space import PoincareBall
@@ -36,8 +37,8 @@ class SparseResonantNetwork(SlowBase, nn.Module):
     Being among the k strongest takes the place of the inhibition by neighbours, which restores a mean activation near 1
     and so keeps every node active.  One message costs ``|A| degree H`` operations; W_h is applied before it, to |A|
     rows.  Finding the ignited nodes costs what lies near the sparks.  Networks of any size are found, not stored:
-    O(N degree) memory.  Weights of all synapses are computed once per forward pass in training, once per ``eval()``
-    without gradients.  Runs on the CPU.
+    O(N degree) memory.  Weights are computed for the synapses of nodes that send, once per forward pass in training,
+    once per ``eval()`` without gradients.  Runs on the CPU.
 
     The neighbourhood is that of the positions at the last ``train()`` or ``eval()``: synapses of affinity below .01
     are left out, moving nodes gain and lose synapses, and after loading it is found anew.
@@ -116,7 +117,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             self.init = nn.Linear(window * n_features, hidden)
             self.code = nn.Linear(rank, hidden, bias=False) if code else None
             self.head = nn.Linear(hidden, n_classes)
-        radius = _radius(self.space, self.position.detach(), degree)
+        radius = radius_of_degree(self.space, self.position.detach(), degree)
         self.register_buffer("radius", torch.tensor(radius, dtype=torch.float64))
         self.given_tau, self.given_ignition = tau, ignition
         self.start_slow_learning(decay)
@@ -152,27 +153,22 @@ class SparseResonantNetwork(SlowBase, nn.Module):
                 self._graph = cells, ptr, pre[keep], post[keep]
         return self._graph
 
-    def weights(self):
-        """Strength ``[E]`` of each synapse of `graph`."""
-        cached = not self.training and not torch.is_grad_enabled()
-        if cached and self._weights is not None:
-            return self._weights
+    def weights(self, synapses=slice(None)):
+        """Strengths of the given ``synapses`` of `graph`, all unless told, ``[E]``."""
         _, _, pre, post = self.graph()
+        pre, post = pre[synapses], post[synapses]
         p, level = self.space.project(self.position), self.level
         i, j = torch.from_numpy(pre), torch.from_numpy(post)
         nearness = torch.exp(-self._apart(p.index_select(0, i), p.index_select(0, j)) / self.tau)
         downward = nn.functional.softplus(level.index_select(0, i) - level.index_select(0, j) + 1)
-        weights = self._affinity(pre, post) * nearness * downward
-        if cached:
-            self._weights = weights
-        return weights
+        return self._affinity(pre, post) * nearness * downward
 
     def forward(self, x):
         """Logits ``[B, C]`` of ``x [B, T, F]`` or ``[B, F]``."""
         x = self._windows(as_sequence(x, self.n_features))
         cells, graph_ptr, _, post = self.graph()
         slot = np.full(len(self.theta), -1, np.int32)
-        weight = self.weights()
+        known = self._known_weights()
 
         sparks = self.sparks(x)
         if not sparks.isfinite().all():
@@ -191,7 +187,8 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         for _ in range(self.n_steps):
             value = nn.functional.linear(a[:, None] * h, self.message.weight)
             out_ptr, out_node, own, target = active_set.reach(graph_ptr, post, ptr, node, slot)
-            g = Spread.apply(value, weight, graph_ptr, node, target, len(out_node)) + self.message.bias
+            start, weight = known.of(node)
+            g = Spread.apply(value, weight, (graph_ptr, start, node, target), len(out_node)) + self.message.bias
             own, there = torch.from_numpy(own).long(), torch.from_numpy(out_node)
             before = torch.cat([a, a.new_zeros(1)])[own]  # row -1 is the zero at the end
             u = (before + 0.1 * g.norm(dim=1) - self.theta.index_select(0, there)) / self.temperature
@@ -266,6 +263,13 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         _forget(self)
         return {"moved": moved, "synapses": len(self.graph()[3])}
 
+    def _known_weights(self):
+        if self.training or torch.is_grad_enabled():
+            return KnownWeights(self)
+        if self._weights is None:
+            self._weights = KnownWeights(self)
+        return self._weights
+
     def _affinity(self, pre, post):
         i, j = torch.from_numpy(pre), torch.from_numpy(post)
         return torch.sigmoid((self.sender.index_select(0, i) * self.receiver.index_select(0, j)).sum(1))
@@ -288,11 +292,3 @@ def _forget(network, _=None):
 
 def _samples(ptr):
     return torch.from_numpy(np.repeat(np.arange(len(ptr) - 1), np.diff(ptr)))
-
-
-def _radius(space, position, degree, n_probes=256):
-    """Distance within which a node has ``degree`` others on average, measured from ``n_probes`` evenly spread nodes."""
-    probes = position[torch.linspace(0, len(position) - 1, min(n_probes, len(position))).long()]
-    near = space.distance(probes, position).flatten().double()
-    share = len(probes) * (degree + 1)  # a node counts itself
-    return float(near.kthvalue(min(share, near.numel())).values) * (1 + 1e-6)
