@@ -54,6 +54,7 @@ bench: $(STAMP)
 	$(PY) benchmarks/sparse.py
 	$(PY) benchmarks/gpu.py
 	$(PY) benchmarks/growth.py
+	$(PY) benchmarks/sanafe_check.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 

@@ -52,19 +52,23 @@ def _check(meta, arrays, need):
 
 
 def _check_cores(meta, arrays, target, need):
-    core, slot, tile = arrays["core"], arrays["core_slot"], arrays["core_tile"]
+    core, slot = arrays["core"], arrays["core_slot"]
     sizes = [p["size"] for p in meta["populations"]]
     is_input = np.repeat([p["kind"] == "input" for p in meta["populations"]], sizes)
     need(core.dtype.kind == "i" and core.shape == (sum(sizes),), f"core must be integers [{sum(sizes)}]")
     need((core[is_input] == -1).all(), "an input unit sits on a core")
     on_chip = core[~is_input]
     need(((on_chip >= 0) & (on_chip < len(slot))).all(), f"a neuron's core lies outside 0..{len(slot) - 1}")
+    tile = arrays.get("synapse_core", on_chip)
+    need(((tile >= 0) & (tile < len(slot))).all(), f"a synapse's core lies outside 0..{len(slot) - 1}")
     held = np.bincount(on_chip, minlength=len(slot))
     need(held.max() <= target.neurons_per_core, f"a core holds {held.max()} neurons, limit {target.neurons_per_core}")
     need(slot.dtype.kind == "i" and slot.ndim == 1, "core_slot must be integers [cores]")
-    need(((slot >= 0) & (slot < target.n_cores)).all(), f"a core's place lies outside 0..{target.n_cores - 1}")
+    places = target.mesh_width * target.mesh_height * target.cores_per_tile
+    need(((slot >= 0) & (slot < places)).all(), f"a core's place lies outside 0..{places - 1}")
+    need(target.has_core(slot).all(), f"a core's place is not one of the {target.n_cores} cores of {target.name}")
     need(len(np.unique(slot)) == len(slot), "two cores have the same place")
-    wanted = np.stack(target.tile_of_slot(slot), 1)
+    tile, wanted = arrays["core_tile"], np.stack(target.tile_of_slot(slot), 1)
     need(tile.shape == wanted.shape and (tile == wanted).all(), "core_tile contradicts core_slot")
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
-from spsnn.errors import ConfigError, ExportError
+from spsnn.errors import ConfigError
 from spsnn.hwmap import delays as delay_modes
 from spsnn.hwmap import layout as layouts
 from spsnn.hwmap.cost import cost
+from spsnn.hwmap.crossbar import assign_tiles
+from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.exports import export
 from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition as assign_cores
 from spsnn.hwmap.place import METHODS as PLACEMENTS
@@ -18,9 +20,9 @@ from spsnn.hwmap.place import place
 from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
 from spsnn.hwmap.resources import LIMITS
 from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.sanafe import write_sanafe
+from spsnn.hwmap.support import check_decays, neuron_label
 from spsnn.hwmap.target import load_target
-
-EXPORTS = {".json": layouts.write_json, ".h5": layouts.write_hdf5, ".hdf5": layouts.write_hdf5}
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Chip:
         routing: ``Routing``: routes and link loads.
         cost: energy, latency and counts of one inference.
         bits: ``DelayBits`` that the delay mode adds.
-        extra: what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or ``residuals`` (hop).
+        extra: ``neuron_label``, and what the delay mode stores: ``laws``, ``coordinates`` and ``grid`` (computed) or
+            ``residuals`` (hop).
     """
 
     network: object
@@ -86,6 +89,8 @@ class Chip:
             "network": network.name,
             "target": target.name,
             "target_title": target.title,
+            "target_note": target.note,
+            "neuron_label": self.extra["neuron_label"],
             "delay_mode": self.delay_mode,
             "delay_label": target.delay_label(self.delay_mode),
             "hypothetical": self.hypothetical,
@@ -100,6 +105,7 @@ class Chip:
             "cores_total": target.n_cores,
             "tiles_used": len(np.unique(self.routing.core_tile, axis=0)),
             "tiles_total": target.mesh_width * target.mesh_height,
+            "chips_total": target.n_chips,
             "repair_moves": self.partition.moves,
             "fan_in_max": int(self.flat.fan_in.max(initial=0)),
             "synapse_memory_total_bits": int(use["synapse_memory_bits"].sum()),
@@ -115,6 +121,7 @@ class Chip:
             share = use[name] / getattr(target, limit)
             out[f"utilisation_{name}_max"] = float(share.max())
             out[f"utilisation_{name}_mean"] = float(share.mean())
+        out |= getattr(self.partition, "figures", None) or {}
         laws = self.extra.get("laws")
         if laws:
             out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
@@ -127,18 +134,17 @@ class Chip:
         """The mapping as a ``Layout``: neurons, cores, tiles, integers and routes."""
         return layouts.from_chip(self)
 
-    def export(self, path):
-        """Write the layout; the suffix chooses the format.
+    def export(self, path, format=None):
+        """Write the layout, or another format of `spsnn.hwmap.exports`; the suffix chooses where none is named.
 
         Raises:
-            ExportError: unknown suffix (names the known ones), or the file cannot be written.
+            ExportError: unknown format or suffix (names the known ones), or the file cannot be written.
         """
-        write = EXPORTS.get(Path(path).suffix.lower())
-        if write is None:
-            raise ExportError(
-                f"layout {str(path)!r} has an unknown suffix {Path(path).suffix!r}; known: {', '.join(EXPORTS)}"
-            )
-        write(self.layout(), path)
+        export(self, path, format)
+
+    def export_sanafe(self, folder, trace=None):
+        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.sanafe.write_sanafe`."""
+        write_sanafe(self, folder, trace)
 
 
 def compile(
@@ -148,21 +154,22 @@ def compile(
 
     Args:
         network: ``spsnn.graph.Network`` with measured rates.
-        target: name of a packaged target, path of a TOML file, or ``Target``.
+        target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
         seed: of the partitioner and of random placement.
         partition: ``mtkahypar`` or ``geometric``.
         placement: ``learned``, ``random`` or ``row_major``.
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
             ``hop`` (held by the mesh).  Anything but ``stored`` is hypothetical on Loihi and labelled so.
-        cores: number of cores to spread over; None takes the smallest number found to fit.
+        cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
+            found to fit.
 
     Returns:
         Chip.
 
     Raises:
-        ConfigError: unknown option, or one that needs coordinates the network lacks.
+        ConfigError: unknown option, one that needs coordinates the network lacks, or neurons the target refuses.
         DataError: the network has no measured rates.
-        CapacityError: the network does not fit.
+        CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
     return _Mapper(network, target, seed, partition, delay_mode, cores).chip(placement)
 
@@ -176,7 +183,7 @@ def compare_placements(
         list of dicts, one for each seed and placement: ``placement``, ``seed``, ``target``, ``delay_label``,
         ``hypothetical``, ``cores_used``, ``hops_per_inference`` (spike-weighted), ``hops_per_message``,
         ``link_load_max``, ``energy_nj_per_inference``, ``energy_dynamic_nj_per_inference``,
-        ``latency_us_per_inference``, ``energy_source``, ``activity_source``.
+        ``latency_us_per_inference``, ``energy_source``, ``time_source``, ``neuron_label``, ``activity_source``.
     """
     seeds = list(seeds)
     if not seeds:
@@ -204,6 +211,8 @@ _COMPARED = (
     "energy_dynamic_nj_per_inference",
     "latency_us_per_inference",
     "energy_source",
+    "time_source",
+    "neuron_label",
     "activity_source",
 )
 
@@ -221,26 +230,34 @@ class _Mapper:
             )
         self.network, self.target = network, load_target(target)
         self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode}
+        self.neurons = neuron_label(network, self.target)
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
         self.integers = quantise(network, self.target)
-        self.partition = assign_cores(self.flat, self.target, self.bits, method=partition, cores=cores, seed=seed)
+        how = {"method": partition, "cores": cores, "seed": seed}
+        if self.target.family == "crossbar":
+            delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
+            self.partition = assign_tiles(self.flat, self.target, delays, **how)
+        else:
+            self.partition = assign_cores(self.flat, self.target, self.bits, **how)
+        check_decays(self.flat, self.integers.network, self.target, self.partition)
+        self.sums = Wiring.of(self.flat, self.target, self.partition, self.bits).mean().sums
 
     def chip(self, placement):
         network, target, flat, parts = self.network, self.target, self.flat, self.partition
         slots = place(flat, target, parts, method=placement, seed=self.options["seed"])
-        routing = route(flat, target, parts, slots)
-        integers, extra = self.integers, {}
+        routing = route(flat, target, parts, slots, self.sums)
+        integers, extra = self.integers, {"neuron_label": self.neurons}
         if self.options["delay_mode"] == "computed":
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
             integers = integers.with_delays(delays, clipped)
-            extra = {"laws": self.laws, "coordinates": coordinates, "grid": grid}
+            extra |= {"laws": self.laws, "coordinates": coordinates, "grid": grid}
         elif self.options["delay_mode"] == "hop":
             hops = synapse_hops(flat, target, parts, routing)
             delays, clipped, residuals = delay_modes.hop_delays(network, target, hops)
             integers = integers.with_delays(delays, clipped)
-            extra = {"residuals": residuals}
+            extra |= {"residuals": residuals}
         return Chip(
             network=network,
             target=target,
@@ -250,7 +267,7 @@ class _Mapper:
             partition=parts,
             slots=slots,
             routing=routing,
-            cost=cost(flat, target, parts, routing),
+            cost=cost(flat, target, parts, routing, self.bits),
             bits=self.bits,
             extra=extra,
         )

@@ -48,6 +48,10 @@ def delay_bits(network, target, delay_mode):
     """Storage of one delay mode on a target, for a network whose delays are not all zero (else none)."""
     if not any(p.n_synapses and p.delay.max() > 0 for p in network.projections):
         return DelayBits()
+    if target.family == "crossbar":
+        if delay_mode != "stored":
+            raise ConfigError(f"{target.name} holds delays at the rows of its crossbars: use delay_mode='stored'")
+        return DelayBits(per_axon=target.delay_bits)
     if delay_mode == "stored":
         return DelayBits(per_synapse=target.delay_bits)
     if delay_mode == "hop":
@@ -105,7 +109,8 @@ def computed_delays(network, target, laws):
     delays, clipped = [], []
     for p, law in zip(network.projections, laws, strict=True):
         distance = step * _distance(coordinates[p.pre], coordinates[p.post], p)
-        steps, cut = to_steps(law.d_min + law.alpha * distance, network.dt, target.max_delay_steps)
+        delay = law.d_min + law.alpha * distance
+        steps, cut = to_steps(delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         delays.append(steps)
         clipped.append(cut)
     return delays, clipped, coordinates, {"origin": [float(x) for x in origin], "step": step}

@@ -25,6 +25,8 @@ class Layout:
         arrays: by name.
 
             * ``core`` ``[n]``: core of every neuron, populations end to end; -1 for input units
+            * ``synapse_core`` ``[n_synapses]``: core of every synapse, projections end to end; only where helper cores
+              hold synapses of other cores' neurons (crossbars)
             * ``core_slot`` ``[K]``, ``core_tile`` ``[K, 2]``: place and tile ``(x, y)`` of every core
             * ``projection/<i>/indptr``, ``indices``, ``weight``, ``delay_steps``: compressed rows; weights in integer
               units of the postsynaptic population's ``weight_scale``
@@ -56,6 +58,8 @@ def from_chip(chip):
         "core_slot": np.asarray(chip.slots, np.int64),
         "core_tile": chip.routing.core_tile.astype(np.int64),
     }
+    if chip.partition.synapse_core is not None:
+        arrays["synapse_core"] = chip.partition.synapse_core.astype(np.int64)
     for at, p in enumerate(network.projections):
         arrays[f"projection/{at}/indptr"] = np.asarray(p.indptr, np.int64)
         arrays[f"projection/{at}/indices"] = np.asarray(p.indices, np.int32)

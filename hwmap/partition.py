@@ -26,6 +26,8 @@ class Partition:
         use: amount of every resource on every core, ``{name: [n_cores]}``.
         reached: whether each neuron has a synapse on each core, bool ``[n, n_cores]``.
         moves: neurons that capacity repair moved.
+        synapse_core: core of every synapse ``[n_synapses]``, or None where each lies with its postsynaptic neuron.
+        home: core whose neurons each core serves ``[n_cores]``, or None where every core serves its own.
     """
 
     core: np.ndarray
@@ -33,6 +35,8 @@ class Partition:
     use: dict
     reached: np.ndarray
     moves: int
+    synapse_core: np.ndarray | None = None
+    home: np.ndarray | None = None
 
 
 def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
@@ -85,6 +89,17 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
             raise _too_big(resources, f"{cores} cores as asked for; use more, or leave cores=None")
         return _result(resources, moves)
     return _result(*_smallest(attempt, flat, target, bits))
+
+
+def neuron_order(flat, k, *, method="mtkahypar", seed=0):
+    """Neurons on the chip in an order that keeps the members of ``k`` even parts together ``[len(on_chip)]``."""
+    weights = np.ones(len(flat.on_chip), np.int64)
+    if k == 1:
+        return np.arange(len(weights))
+    if method == "geometric":
+        positions = flat.positions("partition='geometric'", "partition='mtkahypar'")
+        return np.argsort(_bisect(positions, weights, k), kind="stable")
+    return np.argsort(_cut(flat, weights, k, seed), kind="stable")
 
 
 def _check_cores(cores, n, target):

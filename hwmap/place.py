@@ -46,25 +46,39 @@ def place(flat, target, partition, *, method="learned", seed=0):
     positions = flat.positions("placement='learned'", "placement='random' or 'row_major'")
     core = partition.core[flat.on_chip]
     held = np.bincount(core, minlength=partition.n_cores)
-    means = np.stack([np.bincount(core, x, partition.n_cores) / held for x in positions.T], 1)
+    means = np.stack([np.bincount(core, x, partition.n_cores) / np.maximum(held, 1) for x in positions.T], 1)
+    means = means if partition.home is None else means[partition.home]
     return _learned(means, slots, target, traffic(flat, partition))
 
 
 def block_of_slots(target, n_cores):
-    """Places of the squarest block of tiles at the port that holds ``n_cores``, in row-major order."""
-    best = None
-    for width in range(1, target.mesh_width + 1):
-        for height in range(1, target.mesh_height + 1):
-            x0 = min(max(target.port[0] - (width - 1) // 2, 0), target.mesh_width - width)
-            y0 = min(max(target.port[1] - (height - 1) // 2, 0), target.mesh_height - height)
+    """Places of the squarest block of tiles at the port that holds ``n_cores``, in row-major order.
+
+    In a system of several chips the block lies within the fewest chips that hold the cores.
+    """
+    best, (left, low, columns, rows) = None, _chips_of_block(target, n_cores)
+    for width in range(1, columns + 1):
+        for height in range(1, rows + 1):
+            x0 = min(max(target.port[0] - (width - 1) // 2, left), left + columns - width)
+            y0 = min(max(target.port[1] - (height - 1) // 2, low), low + rows - height)
             x, y = np.meshgrid(np.arange(x0, x0 + width), np.arange(y0, y0 + height))
             tiles = (y * target.mesh_width + x).ravel()
             slots = (tiles[:, None] * target.cores_per_tile + np.arange(target.cores_per_tile)).ravel()
-            slots = slots[slots < target.n_cores]
+            slots = slots[target.has_core(slots)]
             size = (max(width, height), width * height, height)
             if len(slots) >= n_cores and (best is None or size < best[0]):
                 best = size, slots
     return best[1]
+
+
+def _chips_of_block(target, n_cores):
+    """Tiles ``(left, low, columns, rows)`` of the squarest block of fewest chips at the port that holds the cores."""
+    (columns, rows), each = target.chip_tiles, target.n_cores // target.n_chips
+    sizes = [(a, b) for a in range(1, target.chips[0] + 1) for b in range(1, target.chips[1] + 1)]
+    a, b = min((s for s in sizes if s[0] * s[1] * each >= n_cores), key=lambda s: (s[0] * s[1], max(s), s[1]))
+    left = min(max(target.port[0] // columns - (a - 1) // 2, 0), target.chips[0] - a)
+    low = min(max(target.port[1] // rows - (b - 1) // 2, 0), target.chips[1] - b)
+    return left * columns, low * rows, a * columns, b * rows
 
 
 def traffic(flat, partition):

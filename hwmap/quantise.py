@@ -17,7 +17,7 @@ class Quantised:
         weights: integer weights of each projection, ``[n_synapses]`` each, in the order of ``network.projections``.
         delays: delay steps of each projection, ``[n_synapses]`` each.
         scales: weight of one integer unit, by name of the postsynaptic population.
-        clipped: synapses of each projection whose delay was cut to the longest of the target, bool ``[n_synapses]``.
+        clipped: synapses of each projection whose delay was cut to what the target has, bool ``[n_synapses]``.
     """
 
     network: object
@@ -38,7 +38,7 @@ def quantise(network, target):
     All synapses into one population are compared with one threshold, so they share one scale:
 
         scale = max |w| / (2^(weight_bits - 1) - 1),   integer = round(w / scale),   |w - integer * scale| <= scale / 2
-        steps = min(round(delay / dt), max_delay_steps)
+        steps = clip(round(delay / dt), min_delay_steps, max_delay_steps)
 
     Time constants that every neuron has for itself go to the nearest decay, see `round_decays`; those that a population
     shares, and other constants, stay as they are.
@@ -62,7 +62,7 @@ def quantise(network, target):
     weights, delays, clipped = [], [], []
     for p in network.projections:
         weights.append(np.clip(np.rint(p.weight / scales[p.post]), -top, top).astype(np.int32))
-        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps)
+        steps, cut = to_steps(p.delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         delays.append(steps)
         clipped.append(cut)
     return Quantised(
@@ -87,10 +87,11 @@ def round_decays(population, dt, bits):
     return replace(population, parameters={**population.parameters, **own}) if own else population
 
 
-def to_steps(delay, dt, max_steps):
-    """Delays in ms to the nearest number of steps ``[n]`` int32 in ``0..max_steps``, and which were cut at the top."""
+def to_steps(delay, dt, max_steps, min_steps=0):
+    """Delays in ms to the nearest of ``min_steps..max_steps`` steps ``[n]`` int32, and which were cut at either end."""
     steps = np.maximum(np.rint(np.asarray(delay) / dt), 0)
-    return np.minimum(steps, max_steps).astype(np.int32), steps > max_steps
+    held = np.clip(steps, min_steps, max_steps)
+    return held.astype(np.int32), held != steps
 
 
 def delay_error(network, delays, clipped):

@@ -67,17 +67,18 @@ def xy_route(source, destination):
     return links
 
 
-def route(flat, target, partition, slots):
+def route(flat, target, partition, slots, sums=()):
     """Route every axon of a placed network.
 
     A unicast mesh sends one message for each destination core.  A multicast mesh sends one message for each spike,
-    which travels the union of the XY routes to its destination tiles.
+    which travels the union of the XY routes to its destination tiles.  A partial sum travels alone.
 
     Args:
         flat: ``Flat``.
         target: ``Target``.
         partition: ``Partition``.
         slots: place of every core ``[n_cores]``.
+        sums: partial sums per inference ``(from core [P], to core [P], messages [P])``, see ``Wiring``.
 
     Returns:
         Routing.
@@ -90,6 +91,8 @@ def route(flat, target, partition, slots):
     copies = np.zeros((flat.n, width * height), np.int64)  # destination cores of every neuron on every tile
     np.add.at(copies.T, number, partition.reached.T)
     routes = _multicast(source, copies, flat.rates) if target.multicast else _unicast(source, copies, flat.rates)
+    if sums and len(sums[0]):
+        routes += _sums(number[sums[0]], number[sums[1]], sums[2], copies.shape[1])
     routes = tuple(
         Route(_tile(start, width), tuple(_tile(end, width) for end in ends), messages)
         for start, ends, messages in routes
@@ -118,6 +121,12 @@ def _unicast(source, copies, rates):
     np.add.at(messages, source, rates[:, None] * copies)
     np.logical_or.at(used, source, copies > 0)
     return [(a, (b,), float(messages[a, b])) for a, b in np.argwhere(used)]
+
+
+def _sums(start, end, messages, tiles):
+    pairs, member = np.unique(start * tiles + end, return_inverse=True)
+    total = np.bincount(member.ravel(), messages, len(pairs))
+    return [(pair // tiles, (pair % tiles,), float(m)) for pair, m in zip(pairs, total, strict=True)]
 
 
 def _multicast(source, copies, rates):

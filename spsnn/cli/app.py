@@ -9,6 +9,7 @@ import typer
 
 from spsnn.atomic import replacing
 from spsnn.cli import console
+from spsnn.cli.targets import Sets, read_target, targets
 from spsnn.errors import ConfigError
 from spsnn.graph.hdf5 import make_folder
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     help="Networks whose neurons live in space: train, evaluate, map to a chip, simulate, report.",
 )
 
+app.add_typer(targets, name="targets")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 DataDir = Annotated[
     str | None,
@@ -27,7 +30,7 @@ DataDir = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results.")]
 ModelPath = Annotated[Path, typer.Argument(help="Model file (.h5) written by 'spsnn train', or a checkpoint.")]
 Split = Annotated[str, typer.Option(help="train, validation or test.")]
-Target = Annotated[str, typer.Option(help="loihi2, mesh, or a TOML file of your own.")]
+Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or a TOML file of your own.")]
 Placement = Annotated[str, typer.Option(help="learned, random or row_major.")]
 Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
@@ -119,6 +122,7 @@ def evaluate(
 def map_(
     model: ModelPath,
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
@@ -137,7 +141,7 @@ def map_(
     chip, figures = workflow.map_model(
         net,
         data,
-        target=target,
+        target=read_target(target, target_set),
         placement=placement,
         partition=partition,
         delay_mode=delay_mode,
@@ -188,8 +192,10 @@ def simulate(
 @app.command(epilog="Example:  spsnn export runs/digits/model.h5 digits_layout.json --target loihi2")
 def export(
     model: ModelPath,
-    file: Annotated[Path, typer.Argument(help="Layout to write: .json, .h5 or .hdf5.")],
+    file: Annotated[Path, typer.Argument(help="Layout to write: .json, .h5 or .hdf5; a folder for --format sanafe.")],
+    format: Annotated[str | None, typer.Option(help="layout-json, layout-hdf5 or sanafe; default: by suffix.")] = None,
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
@@ -203,19 +209,22 @@ def export(
 
     net, data = _open(model, "test", data_dir)
     chip, _ = workflow.map_model(
-        net, data, target=target, accuracy=False, placement=placement, partition=partition, delay_mode=delay_mode,
+        net, data, target=read_target(target, target_set), accuracy=False, placement=placement,
+        partition=partition, delay_mode=delay_mode,
         cores=cores, seed=seed,
     )  # fmt: skip
-    chip.export(file)
-    values = {"file": str(file), "bytes": file.stat().st_size, "target": chip.target.title,
+    chip.export(file, format)
+    size = sum(f.stat().st_size for f in file.iterdir()) if file.is_dir() else file.stat().st_size
+    values = {"file": str(file), "bytes": size, "target": chip.target.title,
               "delays": chip.target.delay_label(chip.delay_mode), "cores": chip.partition.n_cores}  # fmt: skip
-    console.show("Layout written", values, json)
+    console.show("Export written", values, json)
 
 
 @app.command(epilog="Example:  spsnn report runs/digits --target loihi2")
 def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run, written by 'spsnn train'.")],
     target: Target = "loihi2",
+    target_set: Sets = [],  # noqa: B006
     cores: Cores = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -223,7 +232,7 @@ def report(
     """Write RUN/report.html: training, what was learned, and the chip, in one self-contained page."""
     from spsnn.cli.demo import write_run_report
 
-    path = write_run_report(run, target=target, cores=cores, data_dir=data_dir)
+    path = write_run_report(run, target=read_target(target, target_set), cores=cores, data_dir=data_dir)
     console.show("Report written", {"report": str(path), "bytes": path.stat().st_size}, json)
 
 

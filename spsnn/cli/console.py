@@ -15,16 +15,24 @@ out = Console(highlight=False)
 
 
 def show(title, values, as_json=False):
-    """Print figures as a table, or as one JSON object for machines."""
+    """Print figures as a table, or as one JSON object for machines.
+
+    ``<name>_source`` beside ``<name>_nj`` stands in the row of the figure, in a column of its own.
+    """
     if as_json:
         print(json.dumps(values, default=_plain))
         return
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right", overflow="fold")
+    sources = {key.removesuffix("_nj"): values.get(f"{key.removesuffix('_nj')}_source") for key in values}
+    if any(sources.values()):
+        table.add_column(overflow="fold")
     for key, value in values.items():
-        if not isinstance(value, (list, dict)):
-            table.add_row(key.replace("_", " "), _text(value))
+        inside = key.endswith("_source") and f"{key.removesuffix('_source')}_nj" in values
+        if not inside and not isinstance(value, (list, dict)):
+            note = sources[key.removesuffix("_nj")] if key.endswith("_nj") else None
+            table.add_row(key.replace("_", " "), _text(value), *([note] if note else []))
     out.print(table)
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from spsnn import models, pictures
+from spsnn.cli.energy import energy_table
+from spsnn.hwmap.cost import COMPONENTS
 
-ENERGY = ("synaptic_op", "neuron_active", "neuron_inactive", "spike_out", "axon_out", "axon_in", "within_tile",
-          "hop_ew", "hop_ns", "static")  # fmt: skip
 DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.route`
 
 
@@ -104,7 +104,7 @@ def _chip_figures(chip):
         yield ("Where the neurons of each core live, and the tile that the core was put on.",
                pictures.placement(np.array(coords), np.array(used), owner, unit="ms", target=label,
                                   hypothetical=hypothetical))  # fmt: skip
-    components = {name.replace("_", " "): chip.cost[f"energy_{name}_nj"] for name in ENERGY}
+    components = {name.replace("_", " "): chip.cost.get(f"energy_{name}_nj", 0.0) for name in COMPONENTS}
     components = {name: energy for name, energy in components.items() if energy}
     yield ("Energy of one inference.",
            pictures.energy_bars(components, note="energies " + chip.cost["energy_source"].split(":")[0],
@@ -115,6 +115,7 @@ def chip_section(name, chip, figures, rows):
     """Section on the mapped chip."""
     table = [
         ("target", figures["target_title"]),
+        ("neurons", figures["neuron_label"]),
         ("delays", figures["delay_label"]),
         ("latency per inference [us]", figures["latency_us_per_inference"]),
         ("energy per inference [nJ]", figures["energy_nj_per_inference"]),
@@ -134,6 +135,7 @@ def chip_section(name, chip, figures, rows):
         pictures.Section(
             f"{name}: on the chip", figures["cost_assumptions"].capitalize() + ".", table, chip_figures(chip)
         ),
+        pictures.Section(f"{name}: energy by component, with its source", "", energy_table(figures)),
         pictures.Section(
             f"{name}: placement by learned coordinates against others",
             "One partition for each seed, placed three ways. Spike-weighted hops count links crossed per inference. "
@@ -169,5 +171,6 @@ def comparison_table(rows):
         ):
             values = np.array([row[key] for row in own])
             entry[label] = f"{values.mean():.4g} ± {values.std():.2g}"
+        entry["energies, times"] = ", ".join(own[0][key].split(":")[0] for key in ("energy_source", "time_source"))
         table.append(entry)
     return table

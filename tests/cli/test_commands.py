@@ -116,6 +116,29 @@ def test_export_writes_a_layout_that_reads_back(trained, capsys, tmp_path):
     assert "unknown suffix '.txt'" in err
 
 
+def test_export_for_sanafe_is_a_folder(trained, capsys, tmp_path):
+    folder = tmp_path / "sim"
+    options = ("--format", "sanafe", "--target", "loihi1_silicon", "--target-set", "n_cores=64", "--json")
+    code, text, _ = run(capsys, "export", trained / "model.h5", folder, *options)
+    assert code == 0
+    assert sorted(f.name for f in folder.iterdir()) == ["architecture.yaml", "network.yaml"]
+    assert json.loads(text)["bytes"] == sum(f.stat().st_size for f in folder.iterdir())
+    code, _, err = run(capsys, "export", trained / "model.h5", folder, "--format", "netlist")
+    assert code == 2 and "layout-json" in err
+
+
+def test_a_target_that_needs_a_figure_says_how_to_give_it(trained, capsys):
+    code, _, err = run(capsys, "map", trained / "model.h5", "--target", "crossbar")
+    assert code == 2 and "--target-set energy_synaptic_op_pj=..." in err
+    code, text, _ = run(
+        capsys, "map", trained / "model.h5", "--target", "crossbar", "--target-set", "energy_synaptic_op_pj=2", "--json"
+    )
+    shown = json.loads(text)
+    assert code == 0 and shown["crossbar_tiles"] == shown["cores_used"]
+    assert shown["energy_synaptic_op_nj"] == pytest.approx(2e-3 * shown["count_synaptic_op"])
+    assert shown["energy_synaptic_op_source"] == "user: override"
+
+
 def test_simulate_tells_the_decision_that_evaluation_counts(trained, capsys, tmp_path):
     picture = tmp_path / "raster.png"
     code, text, _ = run(capsys, "simulate", trained / "model.h5", "--sample", 5, "--raster", picture, "--json")

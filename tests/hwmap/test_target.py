@@ -4,18 +4,21 @@ import pytest
 
 from spsnn.errors import ConfigError
 from spsnn.hwmap import available_targets, load_target
-from spsnn.hwmap.target import _PROFILES, FIGURES
+from spsnn.hwmap.target import _PROFILES, FIGURES, OPTIONAL_FIGURES
+
+PACKAGED = ["brainscales2", "crossbar", "loihi1_davies", "loihi1_silicon", "loihi2", "mesh", "spinnaker2", "truenorth"]
+NEEDED = {"crossbar": {"energy_synaptic_op_pj": 1.2}}
 
 
-@pytest.mark.parametrize("name", ["loihi2", "mesh"])
+@pytest.mark.parametrize("name", PACKAGED)
 def test_every_figure_has_a_source(name):
-    target = load_target(name)
-    for figure in FIGURES:
-        assert target.provenance[figure].source, figure
+    target = load_target(name, **NEEDED.get(name, {}))
+    for figure in FIGURES + OPTIONAL_FIGURES:
+        assert getattr(target, figure) is None or target.provenance[figure].source, figure
 
 
 def test_packaged_targets():
-    assert available_targets() == ["loihi2", "mesh"]
+    assert available_targets() == PACKAGED
 
 
 def test_loihi2_energies_are_inherited():
@@ -92,3 +95,34 @@ def test_anything_but_stored_is_hypothetical():
     assert target.delay_label("stored") == "stored"
     assert target.delay_label("hop") == "hop (hypothetical on loihi2)"
     assert target.hypothetical("computed")
+
+
+def test_a_profile_may_leave_a_figure_to_the_user(tmp_path):
+    path = tmp_path / "mine.toml"
+    lines = (_PROFILES / "mesh.toml").read_text().splitlines()
+    left = 'energy_hop_ew_pj = { required = true, source = "depends on the wire" }'
+    path.write_text("\n".join(left if line.startswith("energy_hop_ew_pj") else line for line in lines))
+    with pytest.raises(ConfigError, match="no public figure for energy_hop_ew_pj: give it with"):
+        load_target(path)
+    target = load_target(path, energy_hop_ew_pj=7.0)
+    assert target.energy_hop_ew_pj == 7.0 and target.source_of("energy_hop_ew_pj") == "user: override"
+    path.write_text(path.read_text().replace('required = true, source = "depends on the wire"', "required = false"))
+    with pytest.raises(ConfigError, match=r"energy_hop_ew_pj.*needs value"):
+        load_target(path)
+
+
+def test_sources_of_figures():
+    assert load_target("loihi1_davies").source_of("energy_hop_ew_pj") == "published: Davies 2018"
+    assert load_target("truenorth").energy_source.startswith("published, measured: Merolla 2014")
+    low = load_target("spinnaker2").energy_source
+    assert low.startswith("published: 10 pJ") and "not counted: energy_axon_in_pj" in low
+    counted = load_target("spinnaker2", energy_axon_in_pj=1.0).energy_source
+    assert "user: energy_axon_in_pj;" in counted and "energy_axon_in_pj, " not in counted
+
+
+def test_an_unknown_provenance_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = (_PROFILES / "mesh.toml").read_text()
+    path.write_text(text.replace('provenance = "user", source = "8 x 8 x 1"', 'provenance = "guess"'))
+    with pytest.raises(ConfigError, match=r"n_cores.*'guess'"):
+        load_target(path)
