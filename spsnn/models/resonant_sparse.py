@@ -17,7 +17,7 @@ from spsnn.models.resonant import Sparks
 from spsnn.models.resonant_learning import AFFINITY_RATE, PRUNE_BELOW, SlowBase
 from spsnn.space import PoincareBall
 
-CONTENTS = ("mean", "local")
+CONTENTS = ("mean", "local", "both")
 CUT = 0.01
 
 
@@ -57,8 +57,8 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         temperature: softness of the threshold.
         ignition: width; None for a third of the radius, so that a spark ignites about as many nodes as a node reaches.
         window: steps that make one spark.
-        content: what an ignited node takes in: ``mean`` over all windows as published, or the ``local`` window of the
-            spark nearest to it.
+        content: what an ignited node takes in: the ``mean`` over all windows as published, the ``local`` window of the
+            spark nearest to it, or ``both``, the mean over time by weights of its own.
         code: give each node's h a term of its own, ``W_c U_i``, so that nodes differ in what they say.
         spark_gain: factor on the initial weights of the sparks; above 1 they start spread out instead of side by side.
         decay: of U and V in `slow_step`.
@@ -115,6 +115,7 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             self.message = nn.Linear(hidden, hidden)
             self.norm = nn.LayerNorm(hidden)
             self.init = nn.Linear(window * n_features, hidden)
+            self.init_mean = nn.Linear(n_features, hidden, bias=False) if content == "both" else None
             self.code = nn.Linear(rank, hidden, bias=False) if code else None
             self.head = nn.Linear(hidden, n_classes)
         radius = radius_of_degree(self.space, self.position.detach(), degree)
@@ -165,7 +166,9 @@ class SparseResonantNetwork(SlowBase, nn.Module):
 
     def forward(self, x):
         """Logits ``[B, C]`` of ``x [B, T, F]`` or ``[B, F]``."""
-        x = self._windows(as_sequence(x, self.n_features))
+        x = as_sequence(x, self.n_features)
+        mean = x.mean(1)
+        x = self._windows(x)
         cells, graph_ptr, _, post = self.graph()
         slot = np.full(len(self.theta), -1, np.int32)
         known = self._known_weights()
@@ -178,7 +181,9 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         sample, here, nearest = _samples(ptr), torch.from_numpy(node), torch.from_numpy(nearest).long()
         p = self.space.project(self.position.index_select(0, here))
         a = torch.exp(-self._apart(p, sparks[sample, nearest]).square() / (2 * self.ignition**2))
-        h = self.init(x[sample, nearest]) if self.content == "local" else self.init(x.mean(1)).index_select(0, sample)
+        h = self.init(x.mean(1)).index_select(0, sample) if self.content == "mean" else self.init(x[sample, nearest])
+        if self.init_mean is not None:
+            h = h + self.init_mean(mean).index_select(0, sample)
         if self.code is not None:
             h = h + self.code(self.sender.index_select(0, here))
         h = a[:, None] * h

@@ -48,8 +48,10 @@ def reference(model, x):
         value = math.exp(-(distances[t] ** 2) / (2 * model.ignition**2))
         if value >= 0.01:
             a[i] = value
-            content = windows[t] if model.content == "local" else np.mean(windows, axis=0)
+            content = np.mean(windows, axis=0) if model.content == "mean" else windows[t]
             h[i] = s["init.weight"] @ content + s["init.bias"]
+            if model.content == "both":
+                h[i] = h[i] + s["init_mean.weight"] @ x.mean(0)
             if model.code is not None:
                 h[i] = h[i] + s["code.weight"] @ s["sender"][i]
             h[i] = value * h[i]
@@ -84,6 +86,7 @@ def reference(model, x):
     [
         {},
         {"content": "local", "window": 3, "code": True, "tau": 0.7},
+        {"content": "both", "window": 2},
         {"active": 1.0, "degree": 29, "dim": 2},
         {"active": 0.04, "ignition": 0.05, "dim": 1},
     ],
@@ -108,7 +111,7 @@ def test_forward_is_the_equations(options):
 
 
 def test_gradients_are_those_of_finite_differences():
-    model = small(content="local", code=True).double().train()
+    model = small(content="both", code=True).double().train()
     x = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     y = torch.tensor([0, 2, 1])
     check_gradient(model, lambda: torch.nn.functional.cross_entropy(model(x), y))
