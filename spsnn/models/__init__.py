@@ -7,6 +7,7 @@ from spsnn.models.local import LocalNetwork
 from spsnn.models.neural_field import NeuralField
 from spsnn.models.resonant import ResonantSparseGeometryNetwork
 from spsnn.models.resonant_sparse import SparseResonantNetwork
+from spsnn.models.resonant_tuned import TunedResonantNetwork
 from spsnn.models.spsnn import Output, SpSNN
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ResonantSparseGeometryNetwork",
     "SpSNN",
     "SparseResonantNetwork",
+    "TunedResonantNetwork",
     "from_graph",
     "load",
     "save",

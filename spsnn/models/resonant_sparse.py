@@ -167,27 +167,10 @@ class SparseResonantNetwork(SlowBase, nn.Module):
     def forward(self, x):
         """Logits ``[B, C]`` of ``x [B, T, F]`` or ``[B, F]``."""
         x = as_sequence(x, self.n_features)
-        mean = x.mean(1)
-        x = self._windows(x)
-        cells, graph_ptr, _, post = self.graph()
+        _, graph_ptr, _, post = self.graph()
         slot = np.full(len(self.theta), -1, np.int32)
         known = self._known_weights()
-
-        sparks = self.sparks(x)
-        if not sparks.isfinite().all():
-            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
-        padded = nn.functional.pad(sparks.detach(), (0, 3 - sparks.shape[-1])).double().numpy()
-        ptr, node, nearest = ball.ignite(cells, padded, self.ignition * math.sqrt(-2 * math.log(CUT)), self.most, slot)
-        sample, here, nearest = _samples(ptr), torch.from_numpy(node), torch.from_numpy(nearest).long()
-        p = self.space.project(self.position.index_select(0, here))
-        a = torch.exp(-self._apart(p, sparks[sample, nearest]).square() / (2 * self.ignition**2))
-        h = self.init(x.mean(1)).index_select(0, sample) if self.content == "mean" else self.init(x[sample, nearest])
-        if self.init_mean is not None:
-            h = h + self.init_mean(mean).index_select(0, sample)
-        if self.code is not None:
-            h = h + self.code(self.sender.index_select(0, here))
-        h = a[:, None] * h
-
+        ptr, node, a, h = self._ignite(x, slot)
         sizes_of_sets, n_messages = [len(node)], 0
         for _ in range(self.n_steps):
             value = nn.functional.linear(a[:, None] * h, self.message.weight)
@@ -201,13 +184,38 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             node, rows = out_node[rows], torch.from_numpy(rows)
             a = torch.sigmoid(u.index_select(0, rows))
             kept = torch.cat([h, h.new_zeros(1, h.shape[1])])[own[rows]]
-            h = self.norm(g.index_select(0, rows) + kept) * a[:, None]
+            h = self._renew(g.index_select(0, rows) + kept, a)
             sizes_of_sets.append(len(node))
             n_messages += len(target)
         self._last = ptr, node, a.detach(), np.array(sizes_of_sets), n_messages
         total = h.new_zeros(len(x), h.shape[1]).index_add(0, _samples(ptr), a[:, None] * h)
         n_active = torch.from_numpy(np.diff(ptr)).clamp_min(1)
-        return self.head(total / n_active[:, None])
+        return self.head(self._pool(total / n_active[:, None]))
+
+    def _ignite(self, x, slot):
+        """The first active set of ``x [B, T, F]``: ``ptr``, ``node``, a ``[K]`` and h ``[K, H]``."""
+        mean, x = x.mean(1), self._windows(x)
+        sparks = self.sparks(x)
+        if not sparks.isfinite().all():
+            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
+        padded = nn.functional.pad(sparks.detach(), (0, 3 - sparks.shape[-1])).double().numpy()
+        reach = self.ignition * math.sqrt(-2 * math.log(CUT))
+        ptr, node, nearest = ball.ignite(self.graph()[0], padded, reach, self.most, slot)
+        sample, here, nearest = _samples(ptr), torch.from_numpy(node), torch.from_numpy(nearest).long()
+        p = self.space.project(self.position.index_select(0, here))
+        a = torch.exp(-self._apart(p, sparks[sample, nearest]).square() / (2 * self.ignition**2))
+        h = self.init(x.mean(1)).index_select(0, sample) if self.content == "mean" else self.init(x[sample, nearest])
+        if self.init_mean is not None:
+            h = h + self.init_mean(mean).index_select(0, sample)
+        if self.code is not None:
+            h = h + self.code(self.sender.index_select(0, here))
+        return ptr, node, a, a[:, None] * h
+
+    def _renew(self, h, a):
+        return self.norm(h) * a[:, None]
+
+    def _pool(self, mean):
+        return mean
 
     def statistics(self):
         """What the last forward pass did.
