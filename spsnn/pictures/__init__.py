@@ -5,6 +5,7 @@ Every function takes plain arrays, a ``Network``, or (those of `spsnn.pictures.c
 with ``figure.savefig("name.svg")``.
 """
 
+from spsnn.pictures._ball import ball_map
 from spsnn.pictures._chip import chip_mesh
 from spsnn.pictures._chip_run import chip_run
 from spsnn.pictures._confusion import confusion
@@ -13,6 +14,7 @@ from spsnn.pictures._coordinates import coordinates
 from spsnn.pictures._delay_error import delay_error_histogram
 from spsnn.pictures._delays import delay_histogram
 from spsnn.pictures._energy import energy_bars
+from spsnn.pictures._field import motor_rates, phase_evolution, region_curves, sphere_map
 from spsnn.pictures._latency import latency_histogram
 from spsnn.pictures._links import link_load_histogram
 from spsnn.pictures._neurons import neuron_histogram
@@ -26,6 +28,7 @@ from spsnn.pictures.report import Section, write_report
 
 __all__ = [
     "Section",
+    "ball_map",
     "chip_mesh",
     "chip_pictures",
     "chip_run",
@@ -42,11 +45,15 @@ __all__ = [
     "link_load_histogram",
     "link_loads",
     "mesh",
+    "motor_rates",
     "neuron_histogram",
     "pareto_front",
+    "phase_evolution",
     "placement",
     "prior_map",
     "raster",
+    "region_curves",
+    "sphere_map",
     "training_curves",
     "write_report",
 ]

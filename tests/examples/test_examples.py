@@ -37,3 +37,10 @@ def test_snntorch_synapse(tmp_path, neuron):
     out = run("snntorch_synapse.py", "--neuron", neuron, "--epochs", "2", cwd=tmp_path)
     accuracies = [float(line.rsplit(" ", 1)[1]) for line in out.splitlines()]
     assert accuracies[-1] > 0.5  # chance is 0.1
+
+
+def test_fields(tmp_path):
+    lines = run("fields.py", "--epochs", "8", cwd=tmp_path).splitlines()
+    assert len(lines) == 2 and "sparse resonant network" in lines[0] and "neural field" in lines[1]
+    for line in lines:
+        assert float(line.rsplit(" ", 1)[1]) > 0.5  # chance is 0.1

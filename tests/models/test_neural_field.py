@@ -1,0 +1,191 @@
+"""The neural field against its equations written as loops, its statistics, and what it learns."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from spsnn.errors import ConfigError, DataError
+from spsnn.models.neural_field import NeuralField
+
+from .scalars import check_gradient, doubles, sigmoid, softplus
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def small(**options):
+    model = NeuralField(4, 3, sensory=4, motor=10, prefrontal=16, seed=0, **options)
+    with torch.no_grad():
+        g = torch.Generator().manual_seed(1)
+        for p in model.parameters():
+            p += 0.3 * torch.randn(p.shape, generator=g)
+    return model
+
+
+def reference(model, steps):
+    """Logits, states and gains of one sample ``steps [S, F]``, node by node in double precision."""
+    s = doubles(model)
+    n = len(s["omega"])
+    place = []
+    for i in range(n):
+        z, phi = 1 - (2 * i + 1) / n, i * math.pi * (3 - math.sqrt(5))
+        r = math.sqrt(1 - z * z)
+        place.append(np.array([r * math.cos(phi), r * math.sin(phi), z]))
+    k = np.array(
+        [
+            [0 if i == j else math.exp(-math.acos(max(-1, min(1, place[i] @ place[j]))) / 0.3) for j in range(n)]
+            for i in range(n)
+        ]
+    )
+    k = s["strength"] * k / k.sum(1, keepdims=True)
+    regions = [[i for i in range(n) if i * 12 // n == q] for q in range(12)]
+    x, gain = np.zeros((n, 2)), np.ones(n)
+    for u in steps:
+        new = np.zeros((n, 2))
+        for i in range(n):
+            force = sum(k[i, j] * (x[j] - x[i]) for j in range(n))
+            a, b = s["drive.weight"][i] @ u + s["drive.bias"][i] + force[0], force[1]
+            lam, om = softplus(s["decay"][i]), s["omega"][i]
+            target = np.array([lam * a - om * b, om * a + lam * b]) / (lam**2 + om**2)
+            t = sigmoid(gain[i] * lam + s["bias"][i])
+            new[i] = x[i] * (1 - t) + target * t
+            size = math.hypot(*new[i])
+            if size > 10:
+                new[i] *= 10 / size
+        x = new
+        size = np.hypot(x[:, 0], x[:, 1])
+        if model.router is not None:
+            mean_size = np.array([size[q].mean() for q in regions])
+            r = np.concatenate([mean_size, [x[q, 0].mean() for q in regions]])
+            query = (s["router.query.weight"] @ r + s["router.query.bias"]).reshape(8, 16)
+            keys = (x @ s["router.key.weight"].T + s["router.key.bias"]).reshape(n, 8, 16)
+            score = np.array([[query[c] @ keys[i, c] / 4 for c in range(8)] for i in range(n)])
+            calm = [np.mean([sigmoid(v) for v in score[:, c]]) for c in range(8)]
+            trn = [sum(softplus(s["router.inhibition"][c, d]) * calm[d] for d in range(8) if d != c) for c in range(8)]
+            ct = s["router.feedback.weight"] @ mean_size + s["router.feedback.bias"]
+            gain = np.array([np.mean([sigmoid(score[i, c] - trn[c] + ct[c]) for c in range(8)]) for i in range(n)])
+    return s["head.weight"] @ (size * gain) + s["head.bias"], x, gain
+
+
+@pytest.mark.parametrize("options", [{}, {"bias": -2.0}, {"repeats": 3}, {"router": False}])
+def test_forward_is_the_equations(options):
+    model = small(**options)
+    x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2))
+    x[1] *= 60  # far enough for the limit of the magnitude
+    logits = model(x)
+    real, imaginary, magnitude, gain = model._state
+    assert magnitude.max() == pytest.approx(10)
+    for b in range(3):
+        steps = np.repeat(x[b].double().numpy(), model.repeats, axis=0)
+        expected, state, gains = reference(model, steps)
+        np.testing.assert_allclose(logits[b].detach(), expected, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(torch.stack([real[b], imaginary[b]], 1), state, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(gain[b], gains, rtol=1e-3, atol=1e-4)
+
+
+def test_features_are_shown_whole_or_in_chunks():
+    model, x = small(), torch.randn(2, 4)
+    torch.testing.assert_close(model(x), model(x[:, None]))
+    cut = torch.zeros(2, 2, 4)
+    cut[:, 0, :2], cut[:, 1, 2:] = x[:, :2], x[:, 2:]
+    torch.testing.assert_close(small(chunks=2)(x), model(cut))
+
+
+def test_parameter_counts():
+    assert count(NeuralField(49, 10)) == 44_650
+    assert count(NeuralField(28, 10, bias=-5.0)) == 30_139
+
+
+def test_steady_state():
+    # Held long under one input, an uncoupled oscillator satisfies dz/dt = -(lam - i omega) z + A = 0.
+    model = small(repeats=200, router=False)
+    with torch.no_grad():
+        model.strength.zero_()
+    x = torch.randn(1, 1, 4)
+    model(x)
+    real, imaginary, _, _ = model._state
+    z = (real + 1j * imaginary)[0].numpy()
+    lam = torch.nn.functional.softplus(model.decay).detach().numpy()
+    drive = model.drive(x)[0, 0].detach().numpy()
+    np.testing.assert_allclose((lam - 1j * model.omega.detach().numpy()) * z, drive, rtol=1e-3, atol=1e-3)
+
+
+def test_gradients_are_those_of_finite_differences():
+    model = small().double()
+    x = torch.randn(2, 4, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    y = torch.tensor([0, 2])
+
+    def loss():
+        return torch.nn.functional.cross_entropy(model(x), y)
+
+    check_gradient(model, loss, 4)
+
+
+def test_statistics():
+    model = small(bias=-1.0)
+    x = torch.randn(5, 6, 4)
+    model(x)
+    s = model.statistics()
+    states = [reference(model, x[b].double().numpy()) for b in range(5)]
+    size = np.array([np.hypot(*state.T) for _, state, _ in states])
+    gain = np.array([g for _, _, g in states])
+    np.testing.assert_allclose(s["magnitude"], size.mean(0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(s["gain"], gain.mean(0), rtol=1e-3)
+    np.testing.assert_allclose(s["motor"], (size * gain)[:, 4:14], rtol=1e-3, atol=1e-4)  # 10 sectors of one node
+    state = states[0][1]
+    np.testing.assert_allclose(s["phase"][-1], np.arctan2(state[:, 1], state[:, 0]), atol=2e-3)
+    assert s["phase"].shape == (6, 30) and s["regions"].shape == (6, 12)
+    np.testing.assert_allclose(
+        s["regions"][-1].sum(), sum(size.mean(0)[np.arange(30) * 12 // 30 == q].mean() for q in range(12)), rtol=1e-3
+    )
+    units = [state / np.hypot(*state.T)[:, None] for _, state, _ in states]
+    np.testing.assert_allclose(s["coherence"][-1], np.mean([np.hypot(*u.mean(0)) for u in units]), rtol=1e-3)
+
+
+def test_bias_sets_the_memory():
+    # What the first of 28 rows leaves in the state.
+    first = torch.zeros(1, 28, 28)
+    first[:, 0] = 1
+    left = {}
+    for bias in (-5.0, 0.0):
+        model = NeuralField(28, 10, bias=bias, seed=0)
+        change = []
+        for x in (first, torch.zeros_like(first)):
+            model(x)
+            change.append(torch.stack(model._state[:2]))
+        model(first[:, :1])
+        left[bias] = (change[0] - change[1]).norm() / torch.stack(model._state[:2]).norm()
+    assert left[-5.0] > 0.3
+    assert left[0.0] < 1e-3
+
+
+def test_learns_digits_row_by_row():
+    images, labels = load_digits(return_X_y=True)
+    x, y = torch.from_numpy(images.reshape(-1, 8, 8) / 16).float(), torch.from_numpy(labels)
+    model = NeuralField(8, 10, prefrontal=40, motor=20, bias=-2.0, seed=0)
+    optimiser = torch.optim.Adam(model.parameters(), 3e-2)
+    order = torch.Generator().manual_seed(0)
+    for _ in range(80):
+        rows = torch.randint(1400, (64,), generator=order)
+        loss = torch.nn.functional.cross_entropy(model(x[rows]), y[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        assert (model(x[1400:]).argmax(1) == y[1400:]).float().mean() > 0.5  # the last samples come from other writers
+
+
+def test_errors():
+    for options, words in (
+        ({"motor": 5}, "motor must be at least 10"),
+        ({"chunks": 5}, "chunks must be at most"),
+        ({"prefrontal": 0}, "prefrontal must be positive"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            NeuralField(4, 3, **options)
+    with pytest.raises(DataError, match="features must be"):
+        NeuralField(4, 3)(torch.zeros(2, 5))
