@@ -138,9 +138,10 @@ class Sparsifier:
         return inside and (since % self.config.every == 0 or step == self.last)
 
     def density(self):
-        """Share of the synapses there were at the start that is kept, over all projections."""
+        """Share of the synapses there were at the start that is kept, over all projections; 1 where there are none."""
         kept = sum(int(s.mask.sum()) for s in self.synapses.values())
-        return kept / max(sum(int(m.sum()) for m in self.allowed.values()), 1)
+        start = sum(int(m.sum()) for m in self.allowed.values())
+        return kept / start if start else 1.0
 
     def restore(self, allowed, path):
         """Take the masks at the start of a run, bool ``[I, J]`` each, from its checkpoint.

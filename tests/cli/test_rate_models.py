@@ -51,7 +51,7 @@ def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
     code, text, err = run(capsys, "train", write(config), "--out", out, "--json")
     assert code == 0, err
     trained = json.loads(text)
-    assert trained["test_accuracy"] > 0.12 and np.sum(trained["confusion"]) == 359
+    assert trained["test_accuracy"] > 0.12 and np.sum(trained["confusion"]) == 359 and trained["density"] == 1
     kept = yaml.safe_load((out / "config.yaml").read_text())
     assert set(kept) == {"data", "hidden", "model", "training", "augment", "sparsity"}
     assert build_config(kept).as_dict() == kept
