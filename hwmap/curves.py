@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from spsnn.hwmap import _pair_kernels as pairs
 from spsnn.hwmap.refine import mesh_of, start_of
+from spsnn.kernels.cpu import placement_pairs as pairs
 
 
 def hilbert(x, y, side):

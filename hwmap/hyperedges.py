@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from spsnn.errors import DataError
-from spsnn.hwmap import _place_kernels as kernels
+from spsnn.kernels.cpu import placement as kernels
 
 
 @dataclass(frozen=True)

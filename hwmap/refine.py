@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap import _pair_kernels
-from spsnn.hwmap import _place_kernels as kernels
+from spsnn.kernels.cpu import placement as kernels
+from spsnn.kernels.cpu import placement_pairs
 
 _TRIES = 12  # proposals for each core in a sweep
 # Chains of annealing: cool ones improve the start, hot ones forget it; the best of many short ones beats one long one.
@@ -139,7 +139,7 @@ def _anneal_pairs(edges, target, slots, places, seed, sweeps, temperatures, effo
         now = least
         for sweep in range(sweeps):
             heat = temperature * step * (1 - (sweep + 1) / sweeps) ** 2
-            now += _pair_kernels.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
+            now += placement_pairs.anneal_pairs(*graph, mesh, place, core, x, y, heat, _TRIES, 1 + sweep % 2, rng)
             if time.monotonic() > deadline:
                 break
         found.append(places[place])

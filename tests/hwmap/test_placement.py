@@ -55,7 +55,7 @@ def test_link_loads_are_those_of_the_routes(seed, multicast):
 @pytest.mark.parametrize("ticks", [1, 3])
 @pytest.mark.parametrize("cores_per_tile", [1, 2])
 def test_terms_kept_by_swaps_are_those_counted_from_routes_and_delays(multicast, ticks, cores_per_tile):
-    from spsnn.hwmap import _place_kernels as kernels
+    from spsnn.kernels.cpu import placement as kernels
 
     network, flat, parts, target = mapped(
         3, 9, multicast, hop_ticks=ticks, hop_residual_bits=1, cores_per_tile=cores_per_tile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from spsnn.hwmap._place_kernels import below, metropolis, propose
+from spsnn.kernels.cpu.placement import below, metropolis, propose
 
 
 @njit(cache=True)
