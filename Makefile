@@ -60,6 +60,8 @@ bench: $(STAMP)
 	$(PY) benchmarks/exports.py
 	$(PY) benchmarks/sanafe_check.py
 	$(PY) benchmarks/noc.py
+	$(PY) benchmarks/placement.py --growth
+	$(PY) benchmarks/rsgn.py
 	-@$(MAKE) peers
 	$(PY) benchmarks/peers.py
 
