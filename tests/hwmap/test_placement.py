@@ -49,6 +49,9 @@ def test_link_loads_are_those_of_the_routes(seed, multicast):
     slots = np.random.default_rng(seed).permutation(12)[:7]
     load = Hyperedges.of(flat, parts).link_load(target, slots)
     np.testing.assert_allclose(load, route(flat, target, parts, slots).link_load, rtol=1e-12, atol=1e-9)
+    sums = np.array([0, 3, 5]), np.array([1, 1, 2]), np.array([2.5, 4.0, 1.0])
+    load = Hyperedges.of(flat, parts, sums=sums).link_load(target, slots)
+    np.testing.assert_allclose(load, route(flat, target, parts, slots, sums).link_load, rtol=1e-12, atol=1e-9)
 
 
 @pytest.mark.parametrize("multicast", [False, True])
