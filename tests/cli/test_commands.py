@@ -10,20 +10,7 @@ import pytest
 import spsnn
 from spsnn.cli import main
 
-
-def run(capsys, *arguments):
-    """Exit code, stdout, stderr of ``spsnn ARGUMENTS``."""
-    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
-    try:
-        main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = argv
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
+from .command import run
 
 SMALL = ("--set", "training.epochs=2", "--set", "hidden=[12]")
 

@@ -1,35 +1,18 @@
 """`spsnn simulate --engine` and `spsnn export --format` on a small trained network."""
 
 import json
-import sys
 from importlib.util import find_spec
 
 import pytest
 
 import spsnn
-from spsnn.cli import main, workflow
+from spsnn.cli import workflow
 from spsnn.hwmap import load_target
 from spsnn.hwmap.integer import IntegerNetwork
 from spsnn.hwmap.quantise import quantise
 from spsnn.models.integer import IntegerModel
 
-
-def spsnn_command(*arguments):
-    """Exit code of ``spsnn ARGUMENTS``."""
-    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
-    try:
-        main()
-        return 0
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = argv
-
-
-def run(capsys, *arguments):
-    capsys.readouterr()
-    code = spsnn_command(*arguments)
-    return code, *capsys.readouterr()
+from .command import exit_code, run
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +20,7 @@ def model(tmp_path_factory):
     """Model file of a short run on digits."""
     out = tmp_path_factory.mktemp("engines") / "run"
     small = ("--set", "training.epochs=6", "--set", "hidden=[30]")
-    assert spsnn_command("train", "digits", *small, "--out", out) == 0
+    assert exit_code("train", "digits", *small, "--out", out) == 0
     return out / "model.h5"
 
 

@@ -1,30 +1,16 @@
 """Rate-coded models through the same commands as SpSNN."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 import yaml
 
 from spsnn import ConfigError
-from spsnn.cli import main
 from spsnn.cli.config import build_config, read_config
 from spsnn.tables.reproduce import reproduce
 
-
-def run(capsys, *arguments):
-    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
-    try:
-        main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = argv
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
+from .command import run
 
 CONFIG = {
     "data": {"name": "digits_dense"},

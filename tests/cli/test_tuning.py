@@ -11,19 +11,7 @@ from spsnn.cli import main
 from spsnn.graph import load_graph, save_graph
 from spsnn.graph.nir import write_nir
 
-
-def run(capsys, *arguments):
-    """Exit code, stdout, stderr of ``spsnn ARGUMENTS``."""
-    argv, sys.argv = sys.argv, ["spsnn", *map(str, arguments)]
-    try:
-        main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = argv
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
+from .command import run
 
 
 @pytest.fixture(scope="module")
