@@ -28,6 +28,9 @@ class Partition:
         moves: neurons that capacity repair moved.
         synapse_core: core of every synapse ``[n_synapses]``, or None where each lies with its postsynaptic neuron.
         home: core whose neurons each core serves ``[n_cores]``, or None where every core serves its own.
+        part: part of its neuron's fan-in that each synapse is in ``[n_synapses]``, 0 with the neuron and k with its
+            k-th relay (see `spsnn.hwmap.partition.fan_in`), or None where no neuron has relays.
+        figures: what the report says about the partition, or None.
     """
 
     core: np.ndarray
@@ -37,6 +40,8 @@ class Partition:
     moves: int
     synapse_core: np.ndarray | None = None
     home: np.ndarray | None = None
+    part: np.ndarray | None = None
+    figures: dict | None = None
 
 
 def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
