@@ -268,8 +268,8 @@ class NocModel:
                           ("neuron_active", "neuron_inactive", "spike_out", "axon_out")])  # fmt: skip
         timed = active.shape[1] if self.wiring.relays else flat.n
         entry, gap, delivery, *groups, floor, n = produce(
-            step_ptr, trace.neuron, active, flat.n, timed, self.core_ptr, self.core_neurons, self.entry_ptr, self.entry_pairs,
-            times, self.settings.host_gap_ns,
+            step_ptr, trace.neuron, active, flat.n, timed, self.core_ptr, self.core_neurons, self.entry_ptr,
+            self.entry_pairs, times, self.settings.host_gap_ns,
         )  # fmt: skip
         return Messages(entry, gap, delivery, tuple(groups), floor, n)
 

@@ -92,7 +92,7 @@ def parts(flat, target, bits, delays):
         if not target.graded_spike_bits:
             raise CapacityError(
                 f"{neuron_name(flat, neuron)} has {count} synapses, a core of {target.name} holds {most} of one neuron, "
-                f"and its spikes carry no number (graded_spike_bits 0) that could bring partial sums from other cores: "
+                "and its spikes carry no number (graded_spike_bits 0) that could bring partial sums from other cores: "
                 "prune synapses, or take a target with graded spikes, such as 'loihi2'"
             )
         if n is None:

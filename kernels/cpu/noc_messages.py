@@ -112,8 +112,8 @@ def produce(step_ptr, neuron, active, n, timed, core_ptr, core_neurons, entry_pt
 
     A core updates its neurons one after another; a neuron that spikes adds the time of its spike and of each of its
     messages, so message ``m`` is ready ``gap[m]`` ns after the one before it (or the step's start) unless the core is
-    held up.  Partial sums that a core sends take it no time, unless relays send them as spikes.  The last source is the host, whose input spikes follow
-    each other by ``host_gap`` ns.
+    held up.  Partial sums that a core sends take it no time, unless relays send them as spikes.  The last source is the
+    host, whose input spikes follow each other by ``host_gap`` ns.
 
     Args:
         step_ptr: spikes ``step_ptr[t]:step_ptr[t + 1]`` of ``neuron`` are those of step ``t``.

@@ -145,7 +145,7 @@ def map_(
     split_fan_in: SplitFanIn = False,
     pareto: Annotated[
         Path | None,
-        typer.Option(help="Picture of placements that trade hops, busiest link and (hop mode) delay error; a table too."),
+        typer.Option(help="Picture and table of placements that trade hops, busiest link and (hop mode) delay error."),
     ] = None,
     out: Out = None,
     data_dir: DataDir = None,

@@ -220,7 +220,7 @@ def test_refusals():
     network = large_fan_in()
     with pytest.raises(CapacityError, match="split_fan_in=True, --split-fan-in"):
         compile(network, load_target("loihi2", **TIGHT))
-    with pytest.raises(CapacityError, match="has 38 synapses.*holds 20.*spikes carry no number"):
+    with pytest.raises(CapacityError, match=r"has 38 synapses.*holds 20.*spikes carry no number"):
         compile(network, load_target("loihi1_davies", **TIGHT), split_fan_in=True)
     with pytest.raises(CapacityError, match="graded_spike_bits 4"):
         compile(network, load_target("loihi2", graded_spike_bits=4, **TIGHT), split_fan_in=True)
