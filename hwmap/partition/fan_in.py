@@ -60,7 +60,7 @@ def partition_in_parts(flat, target, bits, delays, weights, **how):
     synapse_core = np.where(relay < 0, core[flat.post], relay_core[relay])
     reached = np.zeros((flat.n, whole.n_cores), bool)
     reached[flat.pre, synapse_core] = True
-    figures = {
+    figures = (whole.figures or {}) | {
         "fan_in_split_neurons": len(np.unique(owner)),
         "fan_in_relays": len(owner),
         "fan_in_parts_max": n_parts,
@@ -91,7 +91,7 @@ def parts(flat, target, bits, delays):
         n = next(fits, None)
         if not target.graded_spike_bits:
             raise CapacityError(
-                f"{neuron_name(flat, neuron)} has {count} synapses, a core of {target.name} holds {most} of one neuron, "
+                f"{neuron_name(flat, neuron)} has {count} synapses, {target.name} holds {most} on a core, "
                 "and its spikes carry no number (graded_spike_bits 0) that could bring partial sums from other cores: "
                 "prune synapses, or take a target with graded spikes, such as 'loihi2'"
             )
