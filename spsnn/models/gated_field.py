@@ -12,6 +12,7 @@ from spsnn.checks import not_negative, positive, whole_number
 from spsnn.errors import ConfigError
 from spsnn.models._arguments import seeded
 from spsnn.models.rate import RateModel, RateSettings
+from spsnn.models.thalamic_router import N_REGIONS, means
 from spsnn.space import Sphere
 
 
@@ -170,6 +171,26 @@ class GatedField(RateModel):
             sent = [torch.stack([s[k] for s in states], 1) for k in (0, 1)]
         read = nn.functional.dropout(torch.cat([real, imaginary], 1), self.settings.dropout, self.training)
         return self.head(read), sent
+
+    @torch.no_grad()
+    def trace(self, batch):
+        """What the field does on a batch, for the pictures.
+
+        Returns:
+            Dict of ``magnitude``, ``phase``, ``coherence`` and ``regions`` as in `NeuralField.trace`, and ``gate [N]``,
+            the mean over steps and samples.
+        """
+        states, gates = self.steps(self.features(batch))
+        z = torch.stack([torch.complex(*state) for state in states])  # (S, B, N)
+        size = z.abs()
+        arrays = {
+            "magnitude": size[-1].mean(0),
+            "gate": torch.stack(gates).mean((0, 1)),
+            "phase": z[:, 0].angle(),
+            "coherence": (z / size.clamp_min(1e-12)).mean(2).abs().mean(1),
+            "regions": size.mean(1) @ means(z.shape[2], N_REGIONS).to(z.device),
+        }
+        return {name: x.cpu().numpy() for name, x in arrays.items()}
 
     def places(self):
         """Both parts of a state and its gate sit where the node is; inputs and outputs have no place."""

@@ -7,12 +7,23 @@ import difflib
 from spsnn.errors import ConfigError
 from spsnn.models.gated_field import GatedField
 from spsnn.models.neural_field import NeuralField
+from spsnn.models.recurrent import RecurrentModel
 from spsnn.models.spatial_context import SpatialContextNetwork
 from spsnn.models.spatial_prior import SpatialPriorMLP
 from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
 from spsnn.models.spsnn import SpSNN
 
-RATE_MODELS = {cls.kind: cls for cls in (SpatialContextNetwork, SpatialPriorMLP, SpatialPriorTasks, NeuralField, GatedField)}
+RATE_MODELS = {
+    cls.kind: cls
+    for cls in (
+        SpatialContextNetwork,
+        SpatialPriorMLP,
+        SpatialPriorTasks,
+        NeuralField,
+        GatedField,
+        RecurrentModel,
+    )
+}
 MODELS = {"SpSNN": SpSNN, **RATE_MODELS}
 
 

@@ -18,6 +18,8 @@ CONFIG = {
     "model": {"kind": "scn", "context": "vector", "gate": "straight_through"},
     "training": {"epochs": 3, "batch_size": 32, "lr": 0.02},
 }
+FIELD = {**CONFIG, "hidden": [8, 10, 22], "model": {"kind": "neural_field", "chunks": 8, "bias": -1.0}}
+GATED = {**CONFIG, "hidden": [30], "model": {"kind": "gated_field", "degree": 8}}
 PRIOR = {**CONFIG, "model": {"kind": "spatial_prior", "k": 5.0, "sharpen_to": 20.0}}
 
 
@@ -31,8 +33,12 @@ def write(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("config", [CONFIG, PRIOR], ids=["scn", "prior"])
-def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("config", "population"),
+    [(CONFIG, "hidden1"), (PRIOR, "hidden1"), (FIELD, "real"), (GATED, "imaginary")],
+    ids=["scn", "prior", "field", "gated"],
+)
+def test_train_evaluate_simulate_and_map(config, population, write, tmp_path, capsys):
     out = tmp_path / "run"
     code, text, err = run(capsys, "train", write(config), "--out", out, "--json")
     assert code == 0, err
@@ -61,7 +67,7 @@ def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
         assert code == 2 and "needs a spiking network, this is a rate-coded model" in " ".join(err.split())
     code, text, err = run(capsys, "simulate", out / "model.h5", "--raster", out / "r.png", "--json")
     assert code == 0, err
-    assert json.loads(text)["spikes_hidden1"] > 0 and (out / "r.png").stat().st_size > 5000
+    assert json.loads(text)[f"spikes_{population}"] > 0 and (out / "r.png").stat().st_size > 5000
     code, _, err = run(capsys, "train", write(config), "--out", out, "--resume")
     assert code == 0, err
     code, text, err = run(capsys, "report", out, "--cores", "4", "--json")
@@ -99,7 +105,7 @@ def test_wrong_settings_are_named(changes, words, write, tmp_path, capsys):
     assert words in " ".join(err.split())
 
 
-@pytest.mark.parametrize("name", ["scn", "spatial-prior"])
+@pytest.mark.parametrize("name", ["scn", "spatial-prior", "neural-field", "gated-field"])
 def test_shipped_configurations_of_rate_models_round_trip(name):
     config = read_config(name)
     assert build_config(yaml.safe_load(yaml.safe_dump(config.as_dict()))).as_dict() == config.as_dict()
@@ -121,3 +127,12 @@ def test_a_table_of_rate_models_shows_their_figures(write, tmp_path):
     assert plain["statistics"]["pruned_accuracy"]["n"] == 2
     text = (tmp_path / "results" / "mine.md").read_text()
     assert "| row | sparsity | density | pruned_accuracy | pruned_density | similarity |" in text
+
+
+def test_a_recurrent_baseline_trains_and_says_that_it_maps_to_no_chip(write, tmp_path, capsys):
+    config = {**CONFIG, "hidden": [12], "model": {"kind": "recurrent", "cell": "gru"}}
+    code, text, err = run(capsys, "train", write(config), "--out", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(text)["parameters"] == 3 * (64 * 12 + 12 * 12 + 2 * 12) + 12 * 10 + 10
+    code, _, err = run(capsys, "map", tmp_path / "run" / "model.h5", "--cores", "4")
+    assert code == 2 and "a recurrent baseline has no space and maps to no chip" in " ".join(err.split())
