@@ -6,6 +6,7 @@ from spsnn.datasets.digits import Digits, stratified_split
 from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.joint import JointSet
+from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.registry import DATASETS, load
 from spsnn.datasets.sequences import Hierarchical, HierarchicalPatterns, LongRange, LongRangePatterns
 from spsnn.datasets.tonic_events import from_tonic
@@ -44,6 +45,7 @@ __all__ = [
     "LongRange",
     "LongRangePatterns",
     "LoseChannels",
+    "MNISTSpikes",
     "SpikeBatch",
     "TimeBin",
     "TimeStretch",
