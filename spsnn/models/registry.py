@@ -7,7 +7,6 @@ import difflib
 from spsnn.errors import ConfigError
 from spsnn.models.gated_field import GatedField
 from spsnn.models.neural_field import NeuralField
-from spsnn.models.recurrent import RecurrentModel
 from spsnn.models.spatial_context import SpatialContextNetwork
 from spsnn.models.spatial_prior import SpatialPriorMLP
 from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
@@ -21,7 +20,6 @@ RATE_MODELS = {
         SpatialPriorTasks,
         NeuralField,
         GatedField,
-        RecurrentModel,
     )
 }
 MODELS = {"SpSNN": SpSNN, **RATE_MODELS}

@@ -5,7 +5,6 @@ import torch
 
 from spsnn.errors import ConfigError
 from spsnn.models.baselines import MLP, Logistic, Recurrent, Transformer, strided_mask
-from spsnn.models.registry import rate_model
 
 
 def count(model):
@@ -77,16 +76,3 @@ def test_errors():
     ):
         with pytest.raises(ConfigError):
             make()
-
-
-@pytest.mark.parametrize(("cell", "n_parameters"), [("lstm", 82_186), ("gru", 61_962)])
-def test_recurrent_networks_are_a_kind_of_model(cell, n_parameters):
-    model = rate_model("recurrent")([28, 128, 10], cell=cell)
-    assert model.n_parameters() == n_parameters == model.storage()["numbers"]
-    x = torch.randn(2, 5, 28)
-    torch.testing.assert_close(model(x).logits, model.net(x))
-    assert count(rate_model("recurrent")([32, 128, 128, 20], bidirectional=True)) == 566_292
-    with pytest.raises(ConfigError, match="one or more hidden layers of the same size"):
-        rate_model("recurrent")([28, 64, 32, 10])
-    with pytest.raises(ConfigError, match="cell must be one of lstm, gru, got 'rnn'"):
-        rate_model("recurrent")([28, 64, 10], cell="rnn")
