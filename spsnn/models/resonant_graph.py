@@ -17,8 +17,9 @@ class ResonantModel(RateModel):
     (ignition, W) and what channels do (init, W_h, head).  The populations are ``input``, ``window`` (copies of the
     input at ``span`` delays, where there are any), ``spark1`` and ``spark`` (the layers of `Sparks`), ``nodes`` and
     ``state``.  A node sends ``sum_t |a_i h_i|_1`` over all rounds t, the channel c of the state ``sum_t sum_i |a_i
-    h_ic|``: so the synaptic events of W and of W_h are as many as the equations ask for, although the graph has
-    N + H units in place of N H.  From ``spark`` to ``nodes`` go the positions, since a distance needs <spark, p>.
+    h_ic|``: so synaptic events are counted per channel and node, although the graph has N + H units in place of N H.
+    What is sent in any of the L + 1 rounds counts for every target, where W needs the first L and the head the last: an
+    upper bound.  From ``spark`` to ``nodes`` go the positions, since a distance needs <spark, p>.
     Thresholds, levels, norms and the bias of init are constants of the units.
 
     A child has the modules ``sparks``, ``init``, ``message``, ``head``, the parameter ``position`` and
