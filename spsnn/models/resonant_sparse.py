@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from spsnn.autograd.active_set import Spread
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.kernels.cpu import active_set, ball
 from spsnn.models._arguments import seeded
 from spsnn.models._neighbourhood import KnownWeights, radius_of_degree
@@ -20,6 +20,7 @@ from spsnn.models.resonant_settings import SparseResonantSettings
 from spsnn.space import PoincareBall
 
 CUT = 0.01
+MOST_MAPPED = 8192
 
 
 class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
@@ -151,7 +152,15 @@ class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
         return self._affinity(pre, post) * nearness * downward
 
     def coupling(self):
-        """``(W [N, N], mask)`` from row to column."""
+        """``(W [N, N], mask)`` from row to column.
+
+        Raises:
+            CapacityError: above 8,192 nodes, since the matrix is dense.
+        """
+        if self.sizes[1] > MOST_MAPPED:
+            raise CapacityError(
+                f"a graph is made of at most {MOST_MAPPED:,} nodes, the model has {self.sizes[1]:,}; take fewer"
+            )
         _, _, pre, post = self.graph()
         w = self.position.new_zeros(2 * self.sizes[1:2])
         w[pre, post] = self.weights()

@@ -6,7 +6,7 @@ import torch
 
 import spsnn
 from spsnn.datasets import load
-from spsnn.errors import ConfigError
+from spsnn.errors import CapacityError, ConfigError
 from spsnn.models import (
     ResonantSparseGeometryNetwork,
     SparseResonantNetwork,
@@ -152,3 +152,8 @@ def test_synapses_of_the_graph_are_those_of_the_neighbourhood():
 def test_a_sparse_network_refuses_another_device():
     with pytest.raises(ConfigError, match="runs on the CPU"):
         MAKE["sparse"]().rates(torch.zeros(1, 4, 32, device="meta"))
+
+
+def test_a_network_too_large_for_a_matrix_is_not_mapped():
+    with pytest.raises(CapacityError, match="at most 8,192 nodes, the model has 9,000"):
+        spsnn.to_graph(SparseResonantNetwork([4, 9000, 2], width=4, rank=4, degree=4))
