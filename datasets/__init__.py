@@ -8,7 +8,7 @@ from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.joint import JointSet
 from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.registry import DATASETS, load
-from spsnn.datasets.sequences import Hierarchical, HierarchicalPatterns, LongRange, LongRangePatterns
+from spsnn.datasets.sequences import HierarchicalPatterns, LongRangePatterns
 from spsnn.datasets.tonic_events import from_tonic
 from spsnn.datasets.transforms import (
     Blend,
@@ -38,11 +38,9 @@ __all__ = [
     "DropEvents",
     "EventSet",
     "GroupChannels",
-    "Hierarchical",
     "HierarchicalPatterns",
     "Jitter",
     "JointSet",
-    "LongRange",
     "LongRangePatterns",
     "LoseChannels",
     "MNISTSpikes",

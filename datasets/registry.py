@@ -13,6 +13,7 @@ from spsnn.datasets.mnist import mnist, sequential_mnist
 from spsnn.datasets.mnist_features import mnist_features
 from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.noise import noise
+from spsnn.datasets.sequences import hierarchical, long_range
 from spsnn.datasets.yinyang import YinYang
 from spsnn.errors import ConfigError
 
@@ -20,6 +21,7 @@ SPIKES = {"yinyang": YinYang, "digits": Digits, "mnist_spikes": MNISTSpikes, "sh
 DENSE = {
     "yinyang_dense": yin_yang_dense, "digits_dense": digits_dense, "mnist": mnist, "sequential_mnist": sequential_mnist,
     "mnist_features": mnist_features, "cifar10": cifar10, "imdb": imdb, "noise": noise, "joint": joint,
+    "hierarchical": hierarchical, "long_range": long_range,
 }  # fmt: skip
 DATASETS = SPIKES | DENSE
 
@@ -29,8 +31,8 @@ def load(name, split, data_dir=None, **options):
 
     Args:
         name: a key of `DATASETS`: "yinyang", "digits", "mnist_spikes", "shd", "ssc" as spikes; "yinyang_dense",
-            "digits_dense", "mnist", "sequential_mnist", "mnist_features", "cifar10", "imdb", "noise", "joint" as
-            features.
+            "digits_dense", "mnist", "sequential_mnist", "mnist_features", "cifar10", "imdb", "noise", "joint",
+            "hierarchical", "long_range" as features.
         split: "train", "validation" or "test".
         data_dir: directory of the files; sets that read none ignore it.
         **options: keyword options of the data set's class or function.

@@ -36,8 +36,8 @@ def train(model, x, y, epochs, lr):
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            if hasattr(model, "slow_step"):
-                model.slow_step(loss)
+            if hasattr(model, "finish_step"):
+                model.finish_step(loss)
 
 
 def main():
@@ -48,17 +48,7 @@ def main():
     (x, y), (x_test, y_test) = rows("train"), rows("test")
     models = {
         "sparse resonant network": spsnn.SparseResonantNetwork(
-            8,
-            10,
-            n_nodes=128,
-            hidden=32,
-            n_steps=2,
-            rank=8,
-            window=3,
-            content="local",
-            code=True,
-            spark_gain=3.0,
-            seed=0,
+            [8, 128, 10], width=32, n_steps=2, rank=8, span=3, content="local", node_code=True, spark_gain=3.0
         ),
         "neural field": spsnn.NeuralField([8, 8, 20, 40, 10], bias=-2.0),
     }
