@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from spsnn.checks import not_negative, positive, whole_number
 from spsnn.errors import ConfigError
-from spsnn.models._arguments import seeded
+from spsnn.models._arguments import dropped, seeded
 from spsnn.models.rate import RateModel, RateSettings
 from spsnn.models.thalamic_router import N_REGIONS, means
 from spsnn.space import Sphere
@@ -135,6 +136,8 @@ class GatedField(RateModel):
             self.head = nn.Linear(2 * n, n_classes)
             with torch.no_grad():
                 self.drive.bias[2 * n :] = -torch.log(1 + (s.memory - 1) * torch.rand(n))
+        self.dropout = nn.Dropout(s.dropout)
+        self.rng = np.random.default_rng(s.seed)  # of dropout; `fit` puts its own here
         self.held = None  # couplings of both parts [2, N, N] as a chip holds them, rounded to scales of their own
 
     def steps(self, x):
@@ -169,8 +172,7 @@ class GatedField(RateModel):
             size = torch.hypot(real, imaginary).mean()
             self.figures = {"magnitude": size, "gate": torch.stack([g.mean() for g in gates]).mean()}
             sent = [torch.stack([s[k] for s in states], 1) for k in (0, 1)]
-        read = nn.functional.dropout(torch.cat([real, imaginary], 1), self.settings.dropout, self.training)
-        return self.head(read), sent
+        return self.head(dropped(self, torch.cat([real, imaginary], 1))), sent
 
     @torch.no_grad()
     def trace(self, batch):
@@ -193,10 +195,10 @@ class GatedField(RateModel):
         return {name: x.cpu().numpy() for name, x in arrays.items()}
 
     def places(self):
-        """Both parts of a state and its gate sit where the node is; inputs and outputs have no place."""
+        """Both parts of a state and its gate sit where the node is; outputs are at the centre, inputs have no place."""
         place = self.place.cpu().numpy()
         nodes = [(name, len(place), place) for name in ("real", "imaginary", "gate")]
-        return [("input", self.sizes[0], None), *nodes, ("output", self.sizes[-1], None)]
+        return [("input", self.sizes[0], None), *nodes, ("output", self.sizes[-1], np.zeros((self.sizes[-1], 3)))]
 
     def wiring(self):
         """Input to both parts and the gate, the couplings, and the read-out; what a node does alone is not in it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -188,10 +189,10 @@ class NeuralField(RateModel):
         return x * (part == torch.arange(self.settings.chunks, device=x.device)[:, None])
 
     def places(self):
-        """Both parts of a state and its rate sit where the node is; inputs and outputs have no place."""
+        """Both parts of a state and its rate sit where the node is; outputs are at the centre, inputs have no place."""
         place = self.place.cpu().numpy()
         nodes = [(name, len(place), place) for name in ("real", "imaginary", "rate")]
-        return [("input", self.sizes[0], None), *nodes, ("output", self.sizes[-1], None)]
+        return [("input", self.sizes[0], None), *nodes, ("output", self.sizes[-1], np.zeros((self.sizes[-1], 3)))]
 
     def wiring(self):
         """Input to all nodes, the coupling of each part, and the read-out; a rate forms where its node is.

@@ -120,3 +120,13 @@ def test_learns_digits_row_by_row():
 def test_errors(sizes, settings, words):
     with pytest.raises(ConfigError, match=words):
         GatedField(sizes, **settings)
+
+
+def test_dropout_draws_from_the_numbers_of_the_run():
+    model, x = small(dropout=0.5).train(), torch.randn(8, 3, 4)
+    drawn = []
+    for seed in (1, 1, 2):
+        model.rng = np.random.default_rng(seed)
+        drawn.append(model(x).logits)
+    assert torch.equal(drawn[0], drawn[1]) and not torch.equal(drawn[0], drawn[2])
+    assert torch.equal(model.eval()(x).logits, small().eval()(x).logits)
