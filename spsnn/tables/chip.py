@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spsnn.cli.workflow import map_model
 from spsnn.errors import ConfigError
-from spsnn.hwmap.target import load_target
+from spsnn.hwmap import load_target
 
 OPTIONS = ("target", "cores", "placement", "scale")
 
