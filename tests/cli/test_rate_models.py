@@ -148,12 +148,3 @@ def test_a_table_of_rate_models_shows_their_figures(write, tmp_path):
     assert plain["statistics"]["pruned_accuracy"]["n"] == 2
     text = (tmp_path / "results" / "mine.md").read_text()
     assert "| row | sparsity | density | pruned_accuracy | pruned_density | similarity |" in text
-
-
-def test_a_recurrent_yardstick_trains_and_says_that_it_goes_to_no_chip(write, tmp_path, capsys):
-    config = {**CONFIG, "hidden": [12], "model": {"kind": "recurrent", "cell": "gru"}}
-    code, text, err = run(capsys, "train", write(config), "--out", tmp_path / "run", "--json")
-    assert code == 0, err
-    assert json.loads(text)["parameters"] == 3 * (64 * 12 + 12 * 12 + 2 * 12) + 12 * 10 + 10
-    code, _, err = run(capsys, "map", tmp_path / "run" / "model.h5", "--cores", "4")
-    assert code == 2 and "is a yardstick without places or spikes and goes to no chip" in " ".join(err.split())
