@@ -15,10 +15,10 @@ from spsnn.cli import workflow
 from spsnn.errors import ConfigError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap import delays as delay_modes
-from spsnn.hwmap.delay_codes import SHARED_BY, coded_delays
-from spsnn.hwmap.hop_ticks import best_hop_ticks
+from spsnn.hwmap.cost.route import synapse_hops
+from spsnn.hwmap.delays.codes import SHARED_BY, coded_delays
+from spsnn.hwmap.delays.hop_ticks import best_hop_ticks
 from spsnn.hwmap.quantise import delay_error
-from spsnn.hwmap.route import synapse_hops
 
 TEXT = """
 Networks as `spsnn map` takes them to {target}: {weight_bits}-bit weights, spike-weighted scale, learned placement; on

@@ -25,11 +25,11 @@ from spsnn.cli.engines import run_engine
 from spsnn.graph import Network, Population, Projection
 from spsnn.graph.nir import read_nir, write_nir
 from spsnn.hwmap.exports import export
-from spsnn.hwmap.integer import IntegerNetwork
-from spsnn.hwmap.lava import run_on_lava
-from spsnn.hwmap.layout import read_layout
-from spsnn.hwmap.netx import read_netx
+from spsnn.hwmap.exports.lava import run_on_lava
+from spsnn.hwmap.exports.layout import read_layout
+from spsnn.hwmap.exports.netx import read_netx
 from spsnn.hwmap.quantise import Quantised
+from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.kernels.reference.grid import simulate_grid
 from spsnn.models.integer import IntegerModel
 

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from spsnn.hwmap.run_lava import NO_LAVA, import_lava
+from spsnn.hwmap.exports.run_lava import NO_LAVA, import_lava
 
 
 class Stub(ModuleType):

@@ -20,7 +20,7 @@ from spsnn.errors import SpsnnError
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import NocSettings, Trace, available_targets, compile, load_target, simulate_noc
 from spsnn.hwmap.noc import NocModel, run_messages
-from spsnn.hwmap.queueing import estimate_trace
+from spsnn.hwmap.noc.queueing import estimate_trace
 
 LOADS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.2, 2.0)
 DEEP = NocSettings(buffer_depth=512, receive_depth=4096)
@@ -260,8 +260,8 @@ def train(names, folder):
 
 
 TEXT = """
-Discrete-event simulation (`kernels/cpu/noc.py`) and queueing model (`hwmap/queueing.py`) of the network on the chip;
-[docs/noc.md](../noc.md) explains both. One core of the machine, least of several runs, processor time.
+Discrete-event simulation (`kernels/cpu/noc.py`) and queueing model (`hwmap/noc/queueing.py`) of the network on the
+chip; [docs/noc.md](../noc.md) explains both. One core of the machine, least of several runs, processor time.
 
 Traffic is synthetic, 8 x 8, 16 x 16 or 32 x 32 cores, each neuron with `fan-out` targets on random cores; `hotspot`
 sends a fifth to one core. Load 1 is where the busiest link works as long as the cores update their neurons. Errors are

@@ -20,8 +20,8 @@ import numpy as np
 
 from spsnn.atomic import replacing
 from spsnn.hwmap import load_target, synthetic
-from spsnn.hwmap.blind import MOST_QAP_PLACES
 from spsnn.hwmap.place import arrange, block_of_slots
+from spsnn.hwmap.place.blind import MOST_QAP_PLACES
 from spsnn.tables.summary import sign_flip
 
 METHODS = (
@@ -106,9 +106,9 @@ def trained(network, target, cores, seed):
     """Rows of a trained network; the seed is that of the partition too."""
     from spsnn.hwmap.compile import _Mapper
     from spsnn.hwmap.cost import cost
-    from spsnn.hwmap.hyperedges import Hyperedges
+    from spsnn.hwmap.cost.route import route
     from spsnn.hwmap.place import place, traffic
-    from spsnn.hwmap.route import route
+    from spsnn.hwmap.traffic.hyperedges import Hyperedges
 
     mapper = _Mapper(network, target, seed, "mtkahypar", "stored", cores)
     flat, parts = mapper.flat, mapper.partition

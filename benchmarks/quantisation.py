@@ -16,7 +16,7 @@ from spsnn import deploy
 from spsnn.cli import workflow
 from spsnn.cli.config import read_config
 from spsnn.hwmap import load_target
-from spsnn.hwmap.scales import METHODS
+from spsnn.hwmap.quantise.scales import METHODS
 
 BITS = (8, 5, 4, 3, 2)
 TEXT = """

@@ -7,23 +7,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap import delays as delay_modes
-from spsnn.hwmap import layout as layouts
-from spsnn.hwmap.cost import cost
-from spsnn.hwmap.crossbar import assign_tiles
-from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.cost.route import route, synapse_hops
+from spsnn.hwmap.cost.simple import cost
+from spsnn.hwmap.delays import modes as delay_modes
 from spsnn.hwmap.exports import export
-from spsnn.hwmap.flat import Flat
-from spsnn.hwmap.noc_result import simulate_noc
-from spsnn.hwmap.partition import partition as assign_cores
-from spsnn.hwmap.place import place
-from spsnn.hwmap.quantise import delay_error, quantise, time_constant_error, weight_error
-from spsnn.hwmap.refine import Objective
-from spsnn.hwmap.resources import LIMITS
-from spsnn.hwmap.route import route, synapse_hops
-from spsnn.hwmap.sanafe import write_sanafe
-from spsnn.hwmap.support import check_decays, neuron_label
-from spsnn.hwmap.target import load_target
+from spsnn.hwmap.exports import layout as layouts
+from spsnn.hwmap.exports.sanafe import write_sanafe
+from spsnn.hwmap.noc.result import simulate_noc
+from spsnn.hwmap.partition.cores import partition as assign_cores
+from spsnn.hwmap.partition.crossbar import assign_tiles
+from spsnn.hwmap.partition.resources import LIMITS
+from spsnn.hwmap.place.methods import place
+from spsnn.hwmap.place.refine import Objective
+from spsnn.hwmap.quantise.quantised import delay_error, quantise, time_constant_error, weight_error
+from spsnn.hwmap.targets.support import check_decays, neuron_label
+from spsnn.hwmap.targets.target import load_target
+from spsnn.hwmap.traffic.events import Wiring
+from spsnn.hwmap.traffic.flat import Flat
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Chip:
         export(self, path, format)
 
     def export_sanafe(self, folder, trace=None):
-        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.sanafe.write_sanafe`."""
+        """Write input files of the simulator SANA-FE, see `spsnn.hwmap.exports.sanafe.write_sanafe`."""
         write_sanafe(self, folder, trace)
 
 
@@ -179,7 +179,7 @@ def compile(
         cores: number of cores to spread over (crossbars: of tiles that hold neurons); None takes the smallest number
             found to fit.
         objective: ``Objective`` of the swap search; None weighs hops, and in ``hop`` mode delay error as much.
-        scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.scales``.
+        scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.quantise.scales``.
 
     Returns:
         Chip.

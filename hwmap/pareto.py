@@ -6,7 +6,7 @@ import numpy as np
 
 from spsnn.errors import ConfigError
 from spsnn.hwmap.compile import _Mapper
-from spsnn.hwmap.refine import Objective
+from spsnn.hwmap.place.refine import Objective
 
 TERMS = "hops_per_inference", "link_load_max", "delay_error_per_inference"
 

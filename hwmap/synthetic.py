@@ -10,10 +10,10 @@ from numba import njit, prange
 
 from spsnn.errors import ConfigError
 from spsnn.graph.network import Network, Population, Projection
-from spsnn.hwmap.cost import cost_of_cores
-from spsnn.hwmap.hyperedges import Hyperedges
-from spsnn.hwmap.partition import _bisect
-from spsnn.hwmap.route import Routing
+from spsnn.hwmap.cost.route import Routing
+from spsnn.hwmap.cost.simple import cost_of_cores
+from spsnn.hwmap.partition.cores import _bisect
+from spsnn.hwmap.traffic.hyperedges import Hyperedges
 
 _TABLE = 1 << 16
 _REDRAWS = 16

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spsnn.errors import DataError
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.traffic.trace import Trace
 from spsnn.models.graph import BIAS, resting
 
 

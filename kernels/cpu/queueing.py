@@ -5,12 +5,12 @@ import math
 import numpy as np
 from numba import njit
 
-SPACING = 0.05  # of the table of `hwmap.queueing.bridge_table`
+SPACING = 0.05  # of the table of `hwmap.noc.queueing.bridge_table`
 
 
 @njit(cache=True)
 def bridge_wait(drift, spread, table):
-    """Mean over the window of a reflected Brownian bridge with this drift and spread; see `hwmap.queueing`."""
+    """Mean over the window of a reflected Brownian bridge with this drift and spread; see `hwmap.noc.queueing`."""
     if spread <= 0:
         return max(drift, 0.0) / 2
     d = drift / spread
@@ -61,7 +61,7 @@ def estimate(net, rank, flits, tree, group_source, group_ptr, step_group, gap, r
         root, end: nodes of every message's tree; pair: its first destination ``[M]``.
         service: float64 ns per destination.
         floor: float64 ns ``[T]`` that the step lasts at least.
-        table: see `hwmap.queueing.bridge_table`.
+        table: see `hwmap.noc.queueing.bridge_table`.
 
     Returns:
         ns that messages wait for each channel, summed over messages ``[C]``; messages ``[C]``; step lengths without

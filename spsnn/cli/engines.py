@@ -10,11 +10,11 @@ import torch
 from spsnn import hwmap, models
 from spsnn.errors import ConfigError
 from spsnn.hwmap.cost import cost_of_trace
-from spsnn.hwmap.integer import IntegerNetwork
-from spsnn.hwmap.lava import run_on_lava
+from spsnn.hwmap.cost.steps import cost_by_step
+from spsnn.hwmap.exports.lava import run_on_lava
 from spsnn.hwmap.quantise import quantise
-from spsnn.hwmap.steps import cost_by_step
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.quantise.integer import IntegerNetwork
+from spsnn.hwmap.traffic.trace import Trace
 from spsnn.models.integer import IntegerModel
 from spsnn.models.rate import require_spikes
 

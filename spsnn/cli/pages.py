@@ -8,7 +8,7 @@ import torch
 from spsnn import __version__, models, pictures
 from spsnn.cli.energy import energy_table
 from spsnn.cli.rate_pages import rate_figures
-from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.hwmap.noc.result import TIMINGS
 from spsnn.pictures import chip_pictures
 
 

@@ -46,7 +46,7 @@ def list_(
 ):
     """List the packaged targets."""
     if context.invoked_subcommand is None:
-        from spsnn.hwmap.profiles import summaries
+        from spsnn.hwmap.targets.profiles import summaries
 
         _rows("Targets; 'spsnn targets show NAME' has every figure and its source", summaries(), json)
 
@@ -58,7 +58,7 @@ def show(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ):
     """Every figure of a target with value, provenance and source."""
-    from spsnn.hwmap.profiles import describe
+    from spsnn.hwmap.targets.profiles import describe
 
     rows = describe(name) if not target_set else describe(read_target(name, target_set))
     _rows(f"Target {name}", rows, json)
@@ -70,7 +70,7 @@ def new(
     template: Annotated[str, typer.Option("--from", help="Packaged target to start from.")] = "mesh",
 ):
     """Write a target file of your own to edit, from a packaged one; docs/targets.md explains the keys."""
-    from spsnn.hwmap.profiles import profile_text
+    from spsnn.hwmap.targets.profiles import profile_text
 
     if file.suffix != ".toml":
         raise ConfigError(f"a target file ends in .toml, got {str(file)!r}")

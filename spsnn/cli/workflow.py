@@ -15,7 +15,7 @@ from spsnn.cli.config import SPIKING, DataConfig, typed
 from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
-from spsnn.hwmap.noc_result import TIMINGS
+from spsnn.hwmap.noc.result import TIMINGS
 from spsnn.models.rate import require_spikes
 from spsnn.models.registry import rate_model
 from spsnn.recording import record_trace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spsnn import hwmap, models
 from spsnn.deploy.finetune import finetune
 from spsnn.errors import ConfigError
-from spsnn.hwmap.hop_ticks import best_hop_ticks
+from spsnn.hwmap.delays.hop_ticks import best_hop_ticks
 from spsnn.models.graph import to_graph
 from spsnn.training import evaluate
 

@@ -10,8 +10,8 @@ import torch
 from spsnn import hwmap, models
 from spsnn.deploy.distance import spike_distance, trains_of
 from spsnn.errors import DataError, ExportError
-from spsnn.hwmap.integer import IntegerNetwork
-from spsnn.hwmap.overflow import check_range
+from spsnn.hwmap.quantise.integer import IntegerNetwork
+from spsnn.hwmap.quantise.overflow import check_range
 from spsnn.models.current import resting
 from spsnn.models.graph import to_graph
 from spsnn.models.integer import IntegerModel

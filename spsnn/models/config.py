@@ -13,7 +13,7 @@ from spsnn.space.euclidean import INITIALISERS
 DELAYS = ("spatial", "free", "axonal", "none")
 ENGINES = ("grid", "event")
 NORMALISATIONS = ("none", "batch")
-READOUTS = ("spike_count", "first_spike", "max_membrane", "mean_membrane")
+READOUTS = ("spike_count", "first_spike", "max_membrane", "mean_membrane", "softmax_membrane")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class ModelConfig:
         skip: pairs ``[from, to]`` of populations, counted from the input as 0, that are joined beside the chain, e.g.
             ``[[0, 2]]``.
         self_connections: keep the diagonal of the recurrent weights.
-        readout: ``spike_count``, ``first_spike``, ``max_membrane`` or ``mean_membrane``, see `read_out`.
+        readout: ``spike_count``, ``first_spike``, ``max_membrane``, ``mean_membrane`` or ``softmax_membrane``, see
+            `read_out`.
         readout_scale: factor of the logits, per ms for ``first_spike``.
         silent_pull: on the event engine with ``first_spike``, gradient in ms of the time of an output neuron that is
             silent in a sample to minus its mean potential, in place of none: it pulls the neuron back to the threshold.

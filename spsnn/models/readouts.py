@@ -42,11 +42,14 @@ def read_out(kind, spikes, potential, dt, scale, estimator):
     first_spike    -scale * time of the first spike (scale in 1/ms)
     max_membrane   scale * max_t V(t)
     mean_membrane  scale * mean_t V(t)
+    softmax_membrane  sum_t softmax_j(scale V_j(t)): steps vote, in [0, number of steps] (arXiv 2306.17670)
     """
     if kind == "first_spike":
         times = first_spike_time(spikes.dense, dt, estimator)
         return -scale * times, times
     if kind == "spike_count":
         return scale * spikes.dense.sum(1), None
+    if kind == "softmax_membrane":
+        return (scale * potential).softmax(2).sum(1), None
     value = potential.amax(1) if kind == "max_membrane" else potential.mean(1)
     return scale * value, None

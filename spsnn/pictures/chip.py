@@ -14,7 +14,7 @@ from spsnn.pictures._pareto import pareto_front
 from spsnn.pictures._placement import placement
 from spsnn.pictures._style import count
 
-_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.route`
+_DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1))  # east, west, north, south, as in `spsnn.hwmap.cost.route`
 
 _WORDS = {
     "synaptic_op": "synaptic operations",

@@ -8,8 +8,8 @@ import pytest
 import spsnn
 from spsnn.cli import workflow
 from spsnn.hwmap import load_target
-from spsnn.hwmap.integer import IntegerNetwork
 from spsnn.hwmap.quantise import quantise
+from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.models.integer import IntegerModel
 
 from .command import exit_code, run

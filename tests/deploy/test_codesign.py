@@ -10,9 +10,9 @@ from spsnn.deploy import codesign, finetune
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
-from spsnn.hwmap.hop_ticks import best_hop_ticks
+from spsnn.hwmap.cost.route import synapse_hops
+from spsnn.hwmap.delays.hop_ticks import best_hop_ticks
 from spsnn.hwmap.remap import remap
-from spsnn.hwmap.route import synapse_hops
 
 SETTINGS = spsnn.TrainingConfig(epochs=2, batch_size=32, lr=0.005, position_lr=0.05)
 

@@ -7,8 +7,8 @@ import spsnn
 from spsnn.deploy import staged
 from spsnn.errors import CapacityError, DataError
 from spsnn.hwmap import load_target
-from spsnn.hwmap.integer import IntegerNetwork, IntegerPopulation, IntegerProjection
-from spsnn.hwmap.overflow import check_range
+from spsnn.hwmap.quantise.integer import IntegerNetwork, IntegerPopulation, IntegerProjection
+from spsnn.hwmap.quantise.overflow import check_range
 
 
 def test_stages_of_a_trained_network(digits):

@@ -6,10 +6,10 @@ import numpy as np
 
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import load_target
-from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.cost.route import route
 from spsnn.hwmap.partition import Partition
-from spsnn.hwmap.route import route
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.traffic.flat import Flat
+from spsnn.hwmap.traffic.trace import Trace
 
 TIMES = {
     "time_synaptic_op_ns": 10,

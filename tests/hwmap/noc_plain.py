@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 
-from spsnn.hwmap.route import xy_route
+from spsnn.hwmap.cost.route import xy_route
 
 
 class Buffer:

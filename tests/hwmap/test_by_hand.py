@@ -6,7 +6,7 @@ import pytest
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost import cost_of_trace
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.traffic.trace import Trace
 
 PRICES = {
     "energy_synaptic_op_pj": 2, "energy_neuron_active_pj": 3, "energy_neuron_inactive_pj": 5, "energy_spike_out_pj": 7,

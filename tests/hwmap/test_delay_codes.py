@@ -8,7 +8,7 @@ import pytest
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.hwmap import load_target
-from spsnn.hwmap.delay_codes import coded_delays
+from spsnn.hwmap.delays.codes import coded_delays
 from spsnn.hwmap.quantise import quantise
 
 TARGET = load_target("loihi2")

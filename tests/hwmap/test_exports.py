@@ -15,8 +15,8 @@ from spsnn.errors import DataError, ExportError, ModelFileError
 from spsnn.graph import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.exports import FORMATS, SUFFIXES
-from spsnn.hwmap.integer import IntegerNetwork
-from spsnn.hwmap.netx import read_netx, save_netx
+from spsnn.hwmap.exports.netx import read_netx, save_netx
+from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.kernels.reference.loihi import effective_weights
 
 from .test_integer import random_network

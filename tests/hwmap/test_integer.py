@@ -8,8 +8,8 @@ import pytest
 from spsnn.errors import DataError, ExportError
 from spsnn.graph import Network, Population, Projection
 from spsnn.hwmap import load_target
-from spsnn.hwmap.integer import IntegerNetwork, IntegerPopulation, IntegerProjection
 from spsnn.hwmap.quantise import quantise
+from spsnn.hwmap.quantise.integer import IntegerNetwork, IntegerPopulation, IntegerProjection
 from spsnn.kernels.reference.grid import simulate_grid
 from spsnn.kernels.reference.loihi import effective_weights
 

@@ -12,8 +12,8 @@ import pytest
 
 from spsnn.errors import ConfigError, ExportError
 from spsnn.hwmap import compile
-from spsnn.hwmap.integer import IntegerNetwork
-from spsnn.hwmap.lava import PYTHON, run_on_lava
+from spsnn.hwmap.exports.lava import PYTHON, run_on_lava
+from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.kernels.reference.grid import simulate_grid
 
 from .conftest import make_network

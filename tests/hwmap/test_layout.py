@@ -8,7 +8,7 @@ import pytest
 
 from spsnn.errors import ExportError, ModelFileError
 from spsnn.hwmap import compile, load_target, read_layout
-from spsnn.hwmap.layout import write_json
+from spsnn.hwmap.exports.layout import write_json
 
 
 @pytest.fixture

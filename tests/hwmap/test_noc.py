@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from spsnn.errors import ConfigError
 from spsnn.hwmap.cost import barrier_ns
+from spsnn.hwmap.cost.route import route
 from spsnn.hwmap.noc import NocModel, run_trace
-from spsnn.hwmap.noc_model import NocSettings
-from spsnn.hwmap.route import route
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.noc.model import NocSettings
+from spsnn.hwmap.traffic.trace import Trace
 
 from .noc_nets import place_by_hand, spikes
 from .noc_plain import plain_step

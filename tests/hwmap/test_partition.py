@@ -12,9 +12,9 @@ from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.delays import DelayBits
-from spsnn.hwmap.flat import Flat
 from spsnn.hwmap.partition import partition
-from spsnn.hwmap.resources import Resources
+from spsnn.hwmap.partition.resources import Resources
+from spsnn.hwmap.traffic.flat import Flat
 
 from .conftest import make_network
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from spsnn.errors import ConfigError
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import compare_placements, compile, load_target
-from spsnn.hwmap.flat import Flat
+from spsnn.hwmap.cost.route import Route, route, xy_route
 from spsnn.hwmap.partition import Partition
-from spsnn.hwmap.place import _learned, block_of_slots, place, traffic, weighted_hops
-from spsnn.hwmap.route import Route, route, xy_route
+from spsnn.hwmap.place import block_of_slots, place, traffic, weighted_hops
+from spsnn.hwmap.place.methods import _learned
+from spsnn.hwmap.traffic.flat import Flat
 
 tiles = st.tuples(st.integers(0, 7), st.integers(0, 3))
 

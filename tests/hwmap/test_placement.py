@@ -7,15 +7,15 @@ import pytest
 
 from spsnn.errors import CapacityError, ConfigError
 from spsnn.hwmap import compile, load_target, pareto
-from spsnn.hwmap.curves import force_directed, hilbert, hilbert_places
+from spsnn.hwmap.cost.route import route, synapse_hops
 from spsnn.hwmap.delays import hop_delays
-from spsnn.hwmap.flat import Flat
-from spsnn.hwmap.hyperedges import Hyperedges
 from spsnn.hwmap.pareto import TERMS, dominated
 from spsnn.hwmap.partition import Partition
 from spsnn.hwmap.place import METHODS, arrange, block_of_slots, place
-from spsnn.hwmap.refine import Objective, _Search, refine
-from spsnn.hwmap.route import route, synapse_hops
+from spsnn.hwmap.place.curves import force_directed, hilbert, hilbert_places
+from spsnn.hwmap.place.refine import Objective, _Search, refine
+from spsnn.hwmap.traffic.flat import Flat
+from spsnn.hwmap.traffic.hyperedges import Hyperedges
 
 from .conftest import make_network
 from .test_place_route import clusters

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from spsnn.hwmap.noc import NocModel, run_messages, run_trace
-from spsnn.hwmap.noc_model import NocSettings
-from spsnn.hwmap.queueing import bridge_table, estimate_trace
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.noc.model import NocSettings
+from spsnn.hwmap.noc.queueing import bridge_table, estimate_trace
+from spsnn.hwmap.traffic.trace import Trace
 from spsnn.kernels.cpu.queueing import SPACING, _wait
 
 from .noc_nets import place_by_hand, spikes

@@ -10,7 +10,7 @@ import yaml
 from spsnn.errors import ExportError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost import barrier_ns, cost_of_trace
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.traffic.trace import Trace
 
 
 def simulate(folder, steps):

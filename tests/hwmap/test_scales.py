@@ -8,7 +8,7 @@ import pytest
 from spsnn.errors import ConfigError, DataError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.quantise import quantise
-from spsnn.hwmap.scales import find_scale, to_integers
+from spsnn.hwmap.quantise.scales import find_scale, to_integers
 
 
 def error(weight, importance, scale, top):

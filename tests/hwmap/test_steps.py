@@ -5,8 +5,8 @@ import pytest
 
 from spsnn.hwmap import compile
 from spsnn.hwmap.cost import cost_of_trace
-from spsnn.hwmap.steps import cost_by_step
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.cost.steps import cost_by_step
+from spsnn.hwmap.traffic.trace import Trace
 
 
 @pytest.mark.parametrize("target", ["loihi2", "loihi1_silicon"])

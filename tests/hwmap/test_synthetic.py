@@ -6,11 +6,11 @@ import pytest
 from spsnn.errors import ConfigError
 from spsnn.hwmap import load_target
 from spsnn.hwmap.cost import cost
-from spsnn.hwmap.flat import Flat
-from spsnn.hwmap.hyperedges import Hyperedges
+from spsnn.hwmap.cost.route import route
 from spsnn.hwmap.partition import Partition
-from spsnn.hwmap.route import route
 from spsnn.hwmap.synthetic import synthetic
+from spsnn.hwmap.traffic.flat import Flat
+from spsnn.hwmap.traffic.hyperedges import Hyperedges
 
 
 @pytest.mark.parametrize(("dimension", "clusters"), [(1, 0), (2, 0), (2, 3), (3, 0)])

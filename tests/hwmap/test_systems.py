@@ -6,8 +6,8 @@ import pytest
 from spsnn.errors import ConfigError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost import barrier_ns, chips_used, split_hops
+from spsnn.hwmap.cost.route import EAST, NORTH, SOUTH, WEST, xy_route
 from spsnn.hwmap.place import block_of_slots
-from spsnn.hwmap.route import EAST, NORTH, SOUTH, WEST, xy_route
 
 LINK = {"energy_chip_link_pj": 50.0, "time_chip_link_ns": 20.0}
 

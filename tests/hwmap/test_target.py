@@ -4,7 +4,7 @@ import pytest
 
 from spsnn.errors import ConfigError
 from spsnn.hwmap import available_targets, load_target
-from spsnn.hwmap.target import _PROFILES, FIGURES, OPTIONAL_FIGURES
+from spsnn.hwmap.targets.target import _PROFILES, FIGURES, OPTIONAL_FIGURES
 
 PACKAGED = ["brainscales2", "crossbar", "loihi1_davies", "loihi1_silicon", "loihi2", "mesh", "spinnaker2", "truenorth"]
 NEEDED = {"crossbar": {"energy_synaptic_op_pj": 1.2}}

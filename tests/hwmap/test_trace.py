@@ -6,9 +6,9 @@ import pytest
 from spsnn.errors import DataError
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost import cost_of_trace
-from spsnn.hwmap.events import Wiring
-from spsnn.hwmap.flat import Flat
-from spsnn.hwmap.trace import Trace
+from spsnn.hwmap.traffic.events import Wiring
+from spsnn.hwmap.traffic.flat import Flat
+from spsnn.hwmap.traffic.trace import Trace
 
 
 def spikes_of(network, rng, share=0.2, steps=20):

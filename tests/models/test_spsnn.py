@@ -6,7 +6,7 @@ import torch
 
 import spsnn
 from spsnn import ConfigError, Grid, SpikeBatch, SpSNN
-from spsnn.models.readouts import first_spike_time
+from spsnn.models.readouts import first_spike_time, read_out
 
 
 def batch(n_units=4, n=6, duration=20.0, seed=0, events=12):
@@ -46,7 +46,7 @@ def test_baselines_start_from_the_same_delays_and_weights():
     assert torch.equal(spatial.feedforward[0].weight, free.feedforward[0].weight)
 
 
-@pytest.mark.parametrize("readout", ["spike_count", "first_spike", "max_membrane", "mean_membrane"])
+@pytest.mark.parametrize("readout", ["spike_count", "first_spike", "max_membrane", "mean_membrane", "softmax_membrane"])
 def test_every_readout_trains_every_parameter(readout):
     model = SpSNN([4, 20, 3], readout=readout, weight_mean=4.0, weight_gain=2.0, recurrent=True, position_scale=2.0)
     out = model(batch())
@@ -65,6 +65,15 @@ def test_readouts_are_what_they_say():
     want = np.array([[np.flatnonzero(z[b, :, c])[0] if z[b, :, c].any() else 20 for c in range(3)] for b in range(6)])
     assert np.array_equal(out.first_spike.detach().numpy(), want)
     assert np.allclose(out.logits.detach().numpy(), -0.5 * want)
+
+
+def test_steps_vote_in_the_softmax_readout():
+    potential = np.random.default_rng(0).normal(size=(2, 7, 3))
+    votes = np.exp(4.0 * potential)
+    votes /= votes.sum(2, keepdims=True)
+    logits, _ = read_out("softmax_membrane", None, torch.from_numpy(potential), 1.0, 4.0, "surrogate")
+    assert np.allclose(logits.numpy(), votes.sum(1), rtol=1e-12)
+    assert np.allclose(logits.sum(1), 7.0)  # one vote per step
 
 
 def test_first_spike_gradients():

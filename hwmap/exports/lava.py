@@ -16,8 +16,8 @@ import numpy as np
 
 from spsnn.atomic import replacing
 from spsnn.errors import ConfigError, ExportError
-from spsnn.hwmap import run_lava
-from spsnn.hwmap.integer import IntegerNetwork, IntegerRun, check_inputs
+from spsnn.hwmap.exports import run_lava
+from spsnn.hwmap.quantise.integer import IntegerNetwork, IntegerRun, check_inputs
 
 PYTHON = "SPSNN_LAVA_PYTHON"  # environment variable: an interpreter that has Lava
 INSTALL = "pip install 'asteval<0.10' networkx && pip install --no-deps --ignore-requires-python lava-nc==0.10.0"

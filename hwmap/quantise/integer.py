@@ -25,8 +25,8 @@ import numpy as np
 
 from spsnn.errors import DataError, ExportError
 from spsnn.graph.coupling import coupling
-from spsnn.hwmap.quantise import Quantised, quantise
-from spsnn.hwmap.target import load_target
+from spsnn.hwmap.quantise.quantised import Quantised, quantise
+from spsnn.hwmap.targets.target import load_target
 
 MAX_DELAY = 62  # steps
 MAX_VTH = 2**17 - 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spsnn.hwmap import delays as delay_modes
-from spsnn.hwmap.route import synapse_hops
+from spsnn.hwmap.cost.route import synapse_hops
+from spsnn.hwmap.delays import modes as delay_modes
 
 
 def best_hop_ticks(chip):

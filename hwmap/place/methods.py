@@ -7,9 +7,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import issparse
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap import blind, curves
-from spsnn.hwmap.hyperedges import Hyperedges
-from spsnn.hwmap.refine import refine
+from spsnn.hwmap.place import blind, curves
+from spsnn.hwmap.place.refine import refine
+from spsnn.hwmap.traffic.hyperedges import Hyperedges
 
 METHODS = ("learned", "random", "row_major", "hilbert", "force_directed", "spectral", "qap")
 REFINED = "+refine"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spsnn.hwmap.cost import barrier_ns
-from spsnn.hwmap.noc_model import NocModel
+from spsnn.hwmap.cost.simple import barrier_ns
+from spsnn.hwmap.noc.model import NocModel
 from spsnn.kernels.cpu import noc as kernel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap.quantise import to_steps
+from spsnn.hwmap.quantise.quantised import to_steps
 
 SHARED_BY = ("synapse", "axon", "neuron")
 

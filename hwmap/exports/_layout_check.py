@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from spsnn.errors import ModelFileError
-from spsnn.hwmap.target import DELAY_MODES, Target
+from spsnn.hwmap.targets.target import DELAY_MODES, Target
 
 FORMAT = "spsnn-layout"
 SCHEMA = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from spsnn.hwmap.refine import mesh_of, start_of
+from spsnn.hwmap.place.refine import mesh_of, start_of
 from spsnn.kernels.cpu import placement_pairs as pairs
 
 

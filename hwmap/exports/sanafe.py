@@ -17,8 +17,8 @@ import numpy as np
 from spsnn.atomic import replacing
 from spsnn.errors import ExportError
 from spsnn.graph.hdf5 import make_folder
-from spsnn.hwmap.cost import barrier_ns
-from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.cost.simple import barrier_ns
+from spsnn.hwmap.traffic.events import Wiring
 
 ARCHITECTURE, NETWORK = "architecture.yaml", "network.yaml"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spsnn.hwmap.scales import population_scales, to_integers
+from spsnn.hwmap.quantise.scales import population_scales, to_integers
 
 
 @dataclass(frozen=True)

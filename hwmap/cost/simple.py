@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from spsnn.hwmap.events import Events, Wiring
-from spsnn.hwmap.route import route
+from spsnn.hwmap.cost.route import route
+from spsnn.hwmap.traffic.events import Events, Wiring
 
 MEAN = (
     "activity spread evenly over the steps, so bursts make real steps longer; each event at a neuron in a step of its "

@@ -9,7 +9,7 @@ import mtkahypar
 import numpy as np
 
 from spsnn.errors import CapacityError, ConfigError
-from spsnn.hwmap.resources import LIMITS, Resources, check_neurons
+from spsnn.hwmap.partition.resources import LIMITS, Resources, check_neurons
 
 METHODS = ("mtkahypar", "geometric")
 # How many neurons of a full core are tried for each place with room.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import CapacityError, ConfigError
-from spsnn.hwmap.partition import METHODS, Partition, neuron_order
+from spsnn.hwmap.partition.cores import METHODS, Partition, neuron_order
 
 
 @dataclass(frozen=True)

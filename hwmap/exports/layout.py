@@ -12,7 +12,7 @@ import numpy as np
 from spsnn._version import __version__
 from spsnn.atomic import replacing
 from spsnn.errors import ExportError, ModelFileError
-from spsnn.hwmap._layout_check import FORMAT, SCHEMA, check
+from spsnn.hwmap.exports._layout_check import FORMAT, SCHEMA, check
 
 
 @dataclass(frozen=True)

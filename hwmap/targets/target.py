@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap._target_check import check, how_to_give
+from spsnn.hwmap.targets._check import check, how_to_give
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 DELAY_MODES = ("stored", "computed", "hop")
-_PROFILES = Path(__file__).parent / "targets"
+_PROFILES = Path(__file__).parent
 _Count = Field(ge=1)
 _Cost = Field(ge=0, allow_inf_nan=False)
 _OptionalCost = Field(default=None, ge=0, allow_inf_nan=False)

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from spsnn.hwmap.cost import figures
-from spsnn.hwmap.events import Events, Wiring
-from spsnn.hwmap.route import route
+from spsnn.hwmap.cost.route import route
+from spsnn.hwmap.cost.simple import figures
+from spsnn.hwmap.traffic.events import Events, Wiring
 
 
 def cost_by_step(chip, trace, delays=None):

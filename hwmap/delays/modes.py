@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap.flat import coordinates as coordinates_of
-from spsnn.hwmap.quantise import to_steps
-from spsnn.hwmap.target import DELAY_MODES
+from spsnn.hwmap.quantise.quantised import to_steps
+from spsnn.hwmap.targets.target import DELAY_MODES
+from spsnn.hwmap.traffic.flat import coordinates as coordinates_of
 
 MAX_FIT_RESIDUAL_STEPS = 0.5
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import ConfigError, DataError
-from spsnn.hwmap.cost import barrier_ns, cost_of_trace
-from spsnn.hwmap.noc import run_messages
-from spsnn.hwmap.noc_model import NocModel, NocSettings
-from spsnn.hwmap.queueing import estimate_trace
+from spsnn.hwmap.cost.simple import barrier_ns, cost_of_trace
+from spsnn.hwmap.noc.model import NocModel, NocSettings
+from spsnn.hwmap.noc.queueing import estimate_trace
+from spsnn.hwmap.noc.simulation import run_messages
 from spsnn.kernels.cpu.noc_messages import busiest
 
 TIMINGS = ("noc", "queue")

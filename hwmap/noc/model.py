@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from spsnn.errors import ConfigError, DataError
-from spsnn.hwmap.events import Wiring
+from spsnn.hwmap.traffic.events import Wiring
 from spsnn.kernels.cpu.noc_messages import mark_active, produce, xy_trees
 
 DIRECTIONS = ("east", "west", "north", "south")

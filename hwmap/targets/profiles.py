@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spsnn.errors import ConfigError
-from spsnn.hwmap.target import _find, _read, available_targets, load_target
+from spsnn.hwmap.targets.target import _find, _read, available_targets, load_target
 
 
 def profile_text(name):

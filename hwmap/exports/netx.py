@@ -17,7 +17,7 @@ import numpy as np
 
 from spsnn.atomic import replacing
 from spsnn.errors import ExportError, ModelFileError
-from spsnn.hwmap.integer import (
+from spsnn.hwmap.quantise.integer import (
     MAX_DELAY,
     MAX_VTH,
     MAX_WEIGHT,

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from spsnn.hwmap.cost import barrier_ns
+from spsnn.hwmap.cost.simple import barrier_ns
 from spsnn.kernels.cpu.queueing import SPACING, estimate
 
 

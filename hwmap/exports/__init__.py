@@ -7,11 +7,11 @@ from pathlib import Path
 from spsnn.errors import ExportError
 from spsnn.graph.files import save_graph
 from spsnn.graph.nir import write_nir
-from spsnn.hwmap.lava import write_lava
-from spsnn.hwmap.layout import write_hdf5, write_json
-from spsnn.hwmap.netx import write_netx
-from spsnn.hwmap.places import write_csv
-from spsnn.hwmap.sanafe import write_sanafe
+from spsnn.hwmap.exports.lava import write_lava
+from spsnn.hwmap.exports.layout import write_hdf5, write_json
+from spsnn.hwmap.exports.netx import write_netx
+from spsnn.hwmap.exports.places import write_csv
+from spsnn.hwmap.exports.sanafe import write_sanafe
 
 FORMATS = {
     "graph": lambda chip, path: save_graph(chip.network, path),
