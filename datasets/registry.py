@@ -17,7 +17,7 @@ from spsnn.datasets.sequences import hierarchical, long_range
 from spsnn.datasets.yinyang import YinYang
 from spsnn.errors import ConfigError
 
-SPIKES = {"yinyang": YinYang, "digits": Digits, "mnist_spikes": MNISTSpikes, "shd": SHD, "ssc": SSC}
+SPIKES = {"yinyang": YinYang, "digits": Digits, "shd": SHD, "ssc": SSC, "mnist_spikes": MNISTSpikes}
 DENSE = {
     "yinyang_dense": yin_yang_dense, "digits_dense": digits_dense, "mnist": mnist, "sequential_mnist": sequential_mnist,
     "mnist_features": mnist_features, "cifar10": cifar10, "imdb": imdb, "noise": noise, "joint": joint,
@@ -30,7 +30,7 @@ def load(name, split, data_dir=None, **options):
     """Load a data set by name: ``load("shd", "train", "data", n_channels=140)``.
 
     Args:
-        name: a key of `DATASETS`: "yinyang", "digits", "mnist_spikes", "shd", "ssc" as spikes; "yinyang_dense",
+        name: a key of `DATASETS`: "yinyang", "digits", "shd", "ssc", "mnist_spikes" as spikes; "yinyang_dense",
             "digits_dense", "mnist", "sequential_mnist", "mnist_features", "cifar10", "imdb", "noise", "joint",
             "hierarchical", "long_range" as features.
         split: "train", "validation" or "test".
