@@ -26,7 +26,7 @@ def timed(model, x, y, repeats):
             model(x)
 
     def learn():
-        torch.nn.functional.cross_entropy(model(x), y).backward()
+        torch.nn.functional.cross_entropy(model(x).logits, y).backward()
 
     inference = common.least_seconds([infer], repeats, time.process_time)[0]
     statistics = model.statistics()
@@ -38,7 +38,7 @@ def timed(model, x, y, repeats):
 def sparse(n, active, x, y, repeats):
     """One row of a table for the sparse network."""
     model = SparseResonantNetwork(
-        32, 20, n_nodes=n, hidden=HIDDEN, n_steps=STEPS, active=active, degree=DEGREE, code=True, seed=0
+        [32, n, 20], width=HIDDEN, n_steps=STEPS, active=active, degree=DEGREE, node_code=True
     ).eval()
     start = time.process_time()
     model.graph()
@@ -57,7 +57,7 @@ def sparse(n, active, x, y, repeats):
 
 def dense(n, x, y, repeats):
     """The published network of the same size, which looks at all pairs."""
-    model = ResonantSparseGeometryNetwork(32, 20, n_nodes=n, hidden=HIDDEN, n_steps=STEPS, seed=0).eval()
+    model = ResonantSparseGeometryNetwork([32, n, 20], width=HIDDEN, n_steps=STEPS).eval()
     inference, training, s = timed(model, x, y, repeats)
     return {
         "network": "published",

@@ -6,8 +6,9 @@ from spsnn.datasets.digits import Digits, stratified_split
 from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.joint import JointSet
+from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.registry import DATASETS, load
-from spsnn.datasets.sequences import Hierarchical, HierarchicalPatterns, LongRange, LongRangePatterns
+from spsnn.datasets.sequences import HierarchicalPatterns, LongRangePatterns
 from spsnn.datasets.tonic_events import from_tonic
 from spsnn.datasets.transforms import (
     Blend,
@@ -37,13 +38,12 @@ __all__ = [
     "DropEvents",
     "EventSet",
     "GroupChannels",
-    "Hierarchical",
     "HierarchicalPatterns",
     "Jitter",
     "JointSet",
-    "LongRange",
     "LongRangePatterns",
     "LoseChannels",
+    "MNISTSpikes",
     "SpikeBatch",
     "TimeBin",
     "TimeStretch",

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from spsnn.datasets.base import check_split
+from spsnn.datasets.base import SPLITS, check_split
+from spsnn.datasets.dense import DenseSet
 from spsnn.errors import ConfigError
 
 HELD_OUT = 0.2  # share of the published samples that scores a run
@@ -121,42 +122,7 @@ class LongRangePatterns(_Patterns):
         x[-self.length :] += self.last[label[1]]
 
 
-class _SequenceSet:
-    """One split of a made set.
-
-    Attributes:
-        features: float32 ``[N, T, F]``.
-        labels: int64 ``[N]``.
-        patterns: what the samples are made of.
-        split, name, class_names, n_classes, provenance: as in the other sets.
-    """
-
-    def __init__(self, split, patterns, n):
-        check_split(split, self.name)
-        held_out = round(HELD_OUT * self.published)
-        rng = None
-        if split == "test" or n is not None:
-            rng = np.random.RandomState([patterns.seed, 1 + ("train", "validation", "test").index(split)])
-        if split == "test":
-            n = N_TEST if n is None else n
-        features, labels = patterns.draw(self.published if n is None else n, rng)
-        if rng is None:  # samples are drawn independently, so the order needs no shuffle
-            part = slice(None, -held_out) if split == "train" else slice(-held_out, None)
-            features, labels = features[part], labels[part]
-        self.split, self.patterns, self.features, self.labels = split, patterns, features, labels
-        self.n_classes = patterns.n_classes
-        self.class_names = tuple(str(k) for k in range(self.n_classes))
-        self.provenance = {"source": type(patterns).__name__, "seed": patterns.seed, "split": split, "n": len(labels)}
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __repr__(self):
-        _, t, f = self.features.shape
-        return f"<{self.name} {self.split}: {len(self)} samples, {t} steps, {f} features, {self.n_classes} classes>"
-
-
-class Hierarchical(_SequenceSet):
+def hierarchical(split, *, n=None, seed=42):
     """`HierarchicalPatterns` as a data set: 5000 samples, of which the last fifth is for validation.
 
     The published runs are scored on that fifth, at its best epoch; ``test`` has fresh samples of the same patterns, so
@@ -167,18 +133,18 @@ class Hierarchical(_SequenceSet):
         n: number of samples instead, from a stream of its own for each split.
         seed: of patterns and samples; published 42.
 
+    Returns:
+        `DenseSet` of features ``[N, 64, 32]``.
+
     Raises:
         ConfigError: for an unknown split, or ``n`` or ``seed`` out of range.
     """
-
-    name, published = "hierarchical", 5000
-
-    def __init__(self, split, *, n=None, seed=42):
-        super().__init__(split, HierarchicalPatterns(seed), n)
+    check_split(split, "hierarchical")
+    return _drawn("hierarchical", split, HierarchicalPatterns(seed), 5000, n)
 
 
-class LongRange(_SequenceSet):
-    """`LongRangePatterns` as a data set: 3000 samples, split as in `Hierarchical`.
+def long_range(split, *, n=None, seed=42, rule="class"):
+    """`LongRangePatterns` as a data set: 3000 samples, split as in `hierarchical`.
 
     Args:
         split: "train" (2400 samples), "validation" (600) or "test" (1000).
@@ -186,11 +152,26 @@ class LongRange(_SequenceSet):
         seed: of patterns and samples; published 42.
         rule: ``class``, the published one, or ``pair``, which needs both ends.
 
+    Returns:
+        `DenseSet` of features ``[N, 128, 32]``.
+
     Raises:
         ConfigError: for an unknown split or rule, or ``n`` or ``seed`` out of range.
     """
+    check_split(split, "long_range")
+    return _drawn("long_range", split, LongRangePatterns(seed, rule), 3000, n)
 
-    name, published = "longrange", 3000
 
-    def __init__(self, split, *, n=None, seed=42, rule="class"):
-        super().__init__(split, LongRangePatterns(seed, rule), n)
+def _drawn(name, split, patterns, published, n):
+    held_out = round(HELD_OUT * published)
+    rng = None
+    if split == "test" or n is not None:
+        rng = np.random.RandomState([patterns.seed, 1 + SPLITS.index(split)])
+    if split == "test":
+        n = N_TEST if n is None else n
+    features, labels = patterns.draw(published if n is None else n, rng)
+    if rng is None:  # samples are drawn independently, so the order needs no shuffle
+        part = slice(None, -held_out) if split == "train" else slice(-held_out, None)
+        features, labels = features[part], labels[part]
+    provenance = {"source": type(patterns).__name__, "seed": patterns.seed}
+    return DenseSet(features, labels, range(patterns.n_classes), name, split, provenance)

@@ -19,6 +19,12 @@ def rows(split):
     return torch.from_numpy(data.samples).float().reshape(-1, 8, 8), torch.from_numpy(data.events.labels)
 
 
+def logits_of(model, x):
+    """Logits ``[B, C]``; a rate model has them in its output."""
+    output = model(x)
+    return getattr(output, "logits", output)
+
+
 def train(model, x, y, epochs, lr):
     """Adam on cross-entropy; a network with a slow time scale takes its step after each of the fast one's."""
     optimiser = torch.optim.Adam(model.parameters(), lr)
@@ -26,12 +32,12 @@ def train(model, x, y, epochs, lr):
     for _ in range(epochs):
         model.train()
         for part in torch.randperm(len(x), generator=order).split(50):
-            loss = torch.nn.functional.cross_entropy(model(x[part]), y[part])
+            loss = torch.nn.functional.cross_entropy(logits_of(model, x[part]), y[part])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            if hasattr(model, "slow_step"):
-                model.slow_step(loss)
+            if hasattr(model, "finish_step"):
+                model.finish_step(loss)
 
 
 def main():
@@ -42,24 +48,14 @@ def main():
     (x, y), (x_test, y_test) = rows("train"), rows("test")
     models = {
         "sparse resonant network": spsnn.SparseResonantNetwork(
-            8,
-            10,
-            n_nodes=128,
-            hidden=32,
-            n_steps=2,
-            rank=8,
-            window=3,
-            content="local",
-            code=True,
-            spark_gain=3.0,
-            seed=0,
+            [8, 128, 10], width=32, n_steps=2, rank=8, span=3, content="local", node_code=True, spark_gain=3.0
         ),
-        "neural field": spsnn.NeuralField(8, 10, motor=20, prefrontal=40, bias=-2.0, seed=0),
+        "neural field": spsnn.NeuralField([8, 8, 20, 40, 10], bias=-2.0),
     }
     for name, model in models.items():
         train(model, x, y, epochs, 1e-2)
         with torch.no_grad():
-            accuracy = (model.eval()(x_test).argmax(1) == y_test).float().mean()
+            accuracy = (logits_of(model.eval(), x_test).argmax(1) == y_test).float().mean()
         n_parameters = sum(p.numel() for p in model.parameters())
         active = model.statistics().get("active_fraction", 1.0)
         print(

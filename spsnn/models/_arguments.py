@@ -64,3 +64,11 @@ def seeded(seed):
         yield
     finally:
         torch.set_rng_state(state)
+
+
+def dropped(model, x):
+    """``x`` after ``model.dropout`` with numbers from ``model.rng``, so that a resumed run goes on with the same."""
+    if not (model.training and model.dropout.p):
+        return x
+    with seeded(int(model.rng.integers(2**31))):
+        return model.dropout(x)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spsnn.models._arguments import as_sequence, one_of, positive, seeded, sizes
+from spsnn.models._arguments import seeded
+from spsnn.models.resonant_graph import ResonantModel
 from spsnn.models.resonant_learning import SlowLearning
+from spsnn.models.resonant_settings import ResonantSettings
 from spsnn.space import PoincareBall
 
-METRICS = ("hyperbolic", "euclidean")
-HEADS = ("sum", "mean")
 SPARK_NORM = 0.9
 
 
@@ -35,11 +35,12 @@ class Sparks(nn.Module):
         self.space = PoincareBall(dim, SPARK_NORM)
 
     def forward(self, x):
-        """Points ``[..., dim]`` of ``x [..., F]``, at most .9 from the centre."""
-        return self.space.project(self.layers(x) * self.scale)
+        """Units in between ``[..., hidden]`` and points ``[..., dim]`` within .9 of the centre, of ``x [..., F]``."""
+        hidden = self.layers[:2](x)
+        return hidden, self.space.project(self.layers[2:](hidden) * self.scale)
 
 
-class ResonantSparseGeometryNetwork(SlowLearning, nn.Module):
+class ResonantSparseGeometryNetwork(SlowLearning, ResonantModel):
     """Inputs ignite the nodes near which they land; activity then spreads over L steps by distance and affinity.
 
         W_ij = sigmoid(U_i . V_j) exp(-d(p_i, p_j) / tau) softplus(l_i - l_j + 1),   W_ii = 0
@@ -52,7 +53,7 @@ class ResonantSparseGeometryNetwork(SlowLearning, nn.Module):
         logits = head(sum_i a_i h_i)
 
     ``d`` is the hyperbolic distance, ``n_i`` the number of nodes in B(i), i included; inhibition passes no gradient to
-    positions.  The published sizes have 41,672 parameters (32 features, 20 classes) and 40,382 (10 classes).
+    positions.  The published sizes ``[32, 256, 20]`` have 41,672 parameters, ``[32, 256, 10]`` 40,382.
 
     (R), what the source leaves open: W_h has a bias and theta, l one number per node, which gives those counts; tau and
     temperature are 1; ``metric`` is that of ``dist`` in a and in B; all linear layers start as torch starts them.
@@ -61,127 +62,98 @@ class ResonantSparseGeometryNetwork(SlowLearning, nn.Module):
     `SparseResonantNetwork`.  The h of all nodes start as one vector, so that the model sees little more than the mean
     over time.  With ``head="sum"`` the loss starts in the hundreds, as N aligned vectors add up; ``mean`` divides by N.
 
+    Statistics: ``active_fraction`` (share of nodes above ``cut`` at the end), ``mean_activation``, ``synapses``.
+
+    Attributes:
+        activation: final a ``[B, N]`` of the last forward pass.
+        active_by_step: share of active nodes ``[L + 1]`` in it, from ignition on.
+
     Args:
-        n_features: F.
-        n_classes: C.
-        n_nodes: N.
-        hidden: H.
-        n_steps: L; 5 on the hierarchical task, 7 on the long-range one.
-        rank: length of U_i and V_i.
-        dim: of the Poincare ball.
-        tau: reach of a connection, in hyperbolic distance.
-        temperature: softness of the threshold.
-        ignition: width of the ignition.
-        inhibition: radius of B.
-        cut: activity below which a node sends nothing.
-        metric: ``hyperbolic`` (the paper's text) or ``euclidean`` (its code) ``dist``.
-        head: ``sum`` (published) or ``mean``.
-        rule: ``published`` or ``corrected`` slow learning, see `SlowLearning`.
-        decay: of the slow rule.
-        seed: of all initial values; None takes torch's global generator.
+        sizes: ``[F, N, C]``.
+        settings: fields of `ResonantSettings`.
 
     Raises:
-        ConfigError: for an argument outside its range.
+        ConfigError: for a setting outside its range.
 
     Source: Resonant Sparse Geometry Networks.
     """
 
-    def __init__(
-        self,
-        n_features,
-        n_classes,
-        n_nodes=256,
-        hidden=128,
-        n_steps=5,
-        rank=32,
-        dim=3,
-        tau=1.0,
-        temperature=1.0,
-        ignition=0.4,
-        inhibition=0.3,
-        cut=0.01,
-        metric="hyperbolic",
-        head="sum",
-        rule="published",
-        decay=0.995,
-        seed=None,
-    ):
-        super().__init__()
-        sizes(n_features=n_features, n_classes=n_classes, n_nodes=n_nodes, hidden=hidden, n_steps=n_steps, rank=rank)
-        positive(tau=tau, temperature=temperature, ignition=ignition, inhibition=inhibition)
-        one_of("metric", metric, METRICS)
-        one_of("head", head, HEADS)
-        self.n_steps, self.tau, self.temperature = n_steps, tau, temperature
-        self.ignition, self.inhibition, self.cut, self.metric, self.pool = ignition, inhibition, cut, metric, head
-        self.space = PoincareBall(dim)
-        with seeded(seed):
+    kind = "rsgn"
+    Settings = ResonantSettings
+
+    def __init__(self, sizes=(32, 256, 20), **settings):
+        super().__init__(sizes, **settings)
+        (n_features, n_nodes, n_classes), s = self.sizes, self.settings
+        self.space = PoincareBall(s.dim)
+        with seeded(s.seed):
             self.position = nn.Parameter(self.space.initial(n_nodes, 0.3))
             self.theta = nn.Parameter(torch.full((n_nodes,), 0.5))
             self.level = nn.Parameter(torch.linspace(0, 1, n_nodes))
-            self.sender = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # U
-            self.receiver = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # V
-            self.sparks = Sparks(n_features, dim)
-            self.message = nn.Linear(hidden, hidden)
-            self.norm = nn.LayerNorm(hidden)
-            self.init = nn.Linear(n_features, hidden)
-            self.head = nn.Linear(hidden, n_classes)
+            self.sender = nn.Parameter(0.01 * torch.randn(n_nodes, s.rank))  # U
+            self.receiver = nn.Parameter(0.01 * torch.randn(n_nodes, s.rank))  # V
+            self.sparks = Sparks(n_features, s.dim)
+            self.message = nn.Linear(s.width, s.width)
+            self.norm = nn.LayerNorm(s.width)
+            self.init = nn.Linear(n_features, s.width)
+            self.head = nn.Linear(s.width, n_classes)
         self.register_buffer("kept", ~torch.eye(n_nodes, dtype=torch.bool))
         self.register_buffer("sprouted", torch.zeros(n_nodes, n_nodes, dtype=torch.bool))
-        self.start_slow_learning(rule, decay)
+        self.start_slow_learning()
 
     def weights(self):
         """Connection strengths ``W [N, N]``, from row to column; 0 where there is no synapse."""
+        if self.held_weight is not None:
+            return self.held_weight
         p = self.space.project(self.position)
-        nearness = torch.exp(-self.space.distance(p, p) / self.tau)
+        nearness = torch.exp(-self.space.distance(p, p) / self.settings.reach)
         downward = nn.functional.softplus(self.level[:, None] - self.level + 1)
         return torch.where(self.kept, self.affinity() * nearness * downward, 0)
 
-    def forward(self, x):
-        """Logits ``[B, C]`` of ``x [B, T, F]`` or ``[B, F]``."""
-        x = as_sequence(x, self.init.in_features)
-        p = self.space.project(self.position)
-        near = self._distance(self.sparks(x), p).amin(1)  # (B, N)
-        a = torch.exp(-near.square() / (2 * self.ignition**2))
+    def coupling(self):
+        """``(W [N, N], mask)`` from row to column."""
+        return self.weights(), self.kept
+
+    def rates(self, x):
+        """Logits ``[B, C]`` of ``x [B, T, F]``, and what spark layers, nodes and state send."""
+        s, p = self.settings, self.space.project(self.position)
+        hidden, sparks = self.sparks(x)
+        near = self._distance(sparks, p).amin(1)  # (B, N)
+        a = torch.exp(-near.square() / (2 * s.ignition**2))
         h = a[..., None] * self.init(x.mean(1))[:, None]  # (B, N, H)
         w = self.weights()
-        rivals = (self._distance(p, p) < self.inhibition).to(x.dtype).detach()
+        rivals = (self._distance(p, p) < s.inhibition).to(x.dtype).detach()
         n_rivals = rivals.sum(1)
-        active = [self._share(a)]
-        for _ in range(self.n_steps):
-            m = torch.einsum("ji,bjh->bih", w, ((a > self.cut) * a)[..., None] * h)
-            g = self.message(m)
-            a = torch.sigmoid((a + 0.1 * g.norm(dim=-1) - self.theta) / self.temperature)
+        active, by_node, by_channel = [self._share(a)], 0, 0
+        for _ in range(s.n_steps):
+            sent = ((a > s.cut) * a)[..., None] * h
+            size = sent.detach().abs()
+            by_node, by_channel = by_node + size.sum(2), by_channel + size.sum(1)
+            g = self.message(torch.einsum("ji,bjh->bih", w, sent))
+            a = torch.sigmoid((a + 0.1 * g.norm(dim=-1) - self.theta) / s.temperature)
             h = self.norm(g + h) * a[..., None]
             a = (a * n_rivals / (a @ rivals.T + 1e-6)).clamp(0, 1)
             active.append(self._share(a))
         self.activation = a.detach()
-        self._active = torch.stack(active)
-        total = torch.einsum("bi,bih->bh", a, h)
-        return self.head(total / len(p) if self.pool == "mean" else total)
-
-    def statistics(self):
-        """What the last forward pass did.
-
-        Returns:
-            Dict of ``active_fraction`` (share of nodes above ``cut`` at the end), ``active_by_step [L + 1]`` from
-            ignition on, ``mean_activation``, ``activation [N]`` (batch mean), ``synapses`` (kept) and
-            ``mean_affinity`` (of the kept).
-        """
-        by_step = self._active.cpu().numpy()
-        return {
-            "active_fraction": float(by_step[-1]),
-            "active_by_step": by_step,
-            "mean_activation": float(self.activation.mean()),
-            "activation": self.activation.mean(0).cpu().numpy(),
-            "synapses": int(self.kept.sum()),
-            "mean_affinity": float(self.affinity().detach()[self.kept].mean()),
+        self.active_by_step = torch.stack(active)
+        self.figures = {
+            "active_fraction": active[-1],
+            "mean_activation": self.activation.mean(),
+            "synapses": self.kept.sum(),
         }
+        sent = a[..., None] * h
+        size = sent.detach().abs()
+        logits = self.head(sent.mean(1) if s.head == "mean" else sent.sum(1))
+        return logits, [hidden, sparks, by_node + size.sum(2), by_channel + size.sum(1)]
+
+    def node_activity(self):
+        """Final a of every node in the last forward pass, mean over samples, ``[N]``."""
+        return self.activation.mean(0).cpu().numpy()
 
     def _share(self, a):
-        return (a > self.cut).to(torch.float32).mean().detach()
+        return (a > self.settings.cut).to(torch.float32).mean().detach()
 
     def _distance(self, p, q):
-        if self.metric == "hyperbolic":
+        if self.settings.metric == "hyperbolic":
             return self.space.distance(p, q)
         squares = (p[..., :, None, :] - q[..., None, :, :]).square().sum(-1)
         return (squares + self.space.eps**2).sqrt()

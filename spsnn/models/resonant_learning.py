@@ -6,10 +6,8 @@ import math
 
 import torch
 
-from spsnn.errors import ConfigError, DataError
-from spsnn.models._arguments import one_of
+from spsnn.errors import DataError
 
-RULES = ("published", "corrected")
 AFFINITY_RATE = 0.002
 THRESHOLD_RATE = 0.001
 TARGET = 0.1
@@ -22,14 +20,12 @@ SPROUT_BELOW, SPROUT_ABOVE = 0.1, 0.9  # affinity, correlation
 class SlowBase:
     """Reward above its mean, thresholds that follow activity, nodes that move when silent."""
 
-    def start_slow_learning(self, decay):
+    def start_slow_learning(self):
         """Set the state of slow learning; for constructors, after the parameters."""
-        if not 0 < decay <= 1:
-            raise ConfigError(f"decay must lie in (0, 1], got {decay!r}")
-        self.decay = decay
-        self.register_buffer("reward_mean", torch.tensor(float("nan")))
-        self.register_buffer("seen", torch.zeros(()), persistent=False)
-        self.register_buffer("activation_sum", torch.zeros(len(self.theta), dtype=torch.float64), persistent=False)
+        self.register_buffer("reward_mean", torch.zeros(()))
+        self.register_buffer("rewards", torch.zeros(()))
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("activation_sum", torch.zeros(len(self.theta), dtype=torch.float64))
 
     def surprise(self, loss):
         """Reward ``-loss`` above its running mean, which then follows.
@@ -38,8 +34,9 @@ class SlowBase:
             DataError: if the loss is not finite.
         """
         reward = -finite_loss(loss)
-        if self.reward_mean.isnan():
+        if not self.rewards:
             self.reward_mean.fill_(reward)
+        self.rewards += 1
         above = reward - self.reward_mean
         self.reward_mean += 0.01 * above
         return above
@@ -59,7 +56,7 @@ class SlowBase:
         if not self.seen:
             raise DataError("restructure needs the activity of some slow_step calls since the last one")
         silent = self.activation_sum / self.seen < SILENT
-        noise = torch.randn(self.position.shape, generator=generator)
+        noise = torch.randn(self.position.shape, generator=generator).to(self.position)
         moved = self.space.project(self.position + JITTER * noise)
         self.position.copy_(torch.where(silent[:, None], moved, self.position))
         self.seen.zero_()
@@ -80,7 +77,9 @@ def finite_loss(loss):
 
 
 class SlowLearning(SlowBase):
-    """The second of the two time scales; call `slow_step` after each optimiser step, `restructure` every 10 epochs.
+    """The second of the two time scales: a `slow_step` after each optimiser step, a `restructure` every 10 epochs.
+
+    `spsnn.fit` calls both, unless the rule is ``none``.
 
     With ``abar`` the batch mean of the final activation, ``S = sigmoid(U V^T)`` and ``eta`` = .002:
 
@@ -99,13 +98,11 @@ class SlowLearning(SlowBase):
     `restructure`; a pruned synapse is 0 until it sprouts; a sprouted one has an affinity of at least .1 until pruned.
     """
 
-    def start_slow_learning(self, rule, decay):
-        """Set the rule and the state of slow learning; for constructors, after the parameters."""
-        one_of("rule", rule, RULES)
-        super().start_slow_learning(decay)
-        self.rule = rule
+    def start_slow_learning(self):
+        """Set the state of slow learning; for constructors, after the parameters."""
+        super().start_slow_learning()
         n = len(self.theta)
-        self.register_buffer("activation_products", torch.zeros(n, n, dtype=torch.float64), persistent=False)
+        self.register_buffer("activation_products", torch.zeros(n, n, dtype=torch.float64))
 
     def affinity(self):
         """``S [N, N] = sigmoid(U_i . V_j)``, of sprouted synapses at least .1."""
@@ -134,14 +131,14 @@ class SlowLearning(SlowBase):
         """One step of U and V by the ``mean [N]`` activation."""
         s = torch.sigmoid(self.sender @ self.receiver.T)
         together = torch.outer(mean, mean) * s * (1 - s)
-        if self.rule == "published":
-            change = self.decay * AFFINITY_RATE * -finite_loss(loss) * together
+        if self.settings.rule == "published":
+            change = self.settings.decay * AFFINITY_RATE * -finite_loss(loss) * together
             self.sender += AFFINITY_RATE * change @ self.receiver
             return
         change = AFFINITY_RATE * self.surprise(loss) * together
         step = change @ self.receiver, change.T @ self.sender
-        self.sender.mul_(self.decay).add_(step[0])
-        self.receiver.mul_(self.decay).add_(step[1])
+        self.sender.mul_(self.settings.decay).add_(step[0])
+        self.receiver.mul_(self.settings.decay).add_(step[1])
 
     @torch.no_grad()
     def restructure(self, generator=None):
@@ -172,3 +169,44 @@ class SlowLearning(SlowBase):
         self.sprouted.copy_((self.sprouted & ~weak) | new)
         self.activation_products.zero_()
         return {"moved": moved, "pruned": pruned, "sprouted": sprouted}
+
+
+class SparseSlowLearning(SlowBase):
+    """`SlowLearning` with the corrected rule on the synapses there are, for `SparseResonantNetwork`."""
+
+    @torch.no_grad()
+    def slow_step(self, loss):
+        """The corrected rule of `SlowLearning` on the synapses there are, and the thresholds.
+
+        Args:
+            loss: that of the batch; its negative is the reward.
+
+        Raises:
+            DataError: before the first forward pass, or if the loss is not finite.
+        """
+        if not hasattr(self, "_last"):
+            raise DataError("slow_step needs the activity of a forward pass; call the model first")
+        ptr, node, a, _ = self._last
+        mean = torch.zeros_like(self.theta).index_add(0, torch.from_numpy(node), a) / (len(ptr) - 1)
+        _, _, pre, post = self.graph()
+        i, j = torch.from_numpy(pre), torch.from_numpy(post)
+        s = self._affinity(pre, post)
+        change = (AFFINITY_RATE * self.surprise(loss) * mean[i] * mean[j] * s * (1 - s))[:, None]
+        to_sender, to_receiver = change * self.receiver[j], change * self.sender[i]
+        self.sender.mul_(self.settings.decay).index_add_(0, i, to_sender)
+        self.receiver.mul_(self.settings.decay).index_add_(0, j, to_receiver)
+        self.follow(mean, len(ptr) - 1)
+
+    @torch.no_grad()
+    def restructure(self, generator=None):
+        """Move nodes that were silent since the last call by ``.05 N(0, 1)`` and find the neighbourhood anew.
+
+        Returns:
+            Dict with the numbers ``moved`` (nodes) and ``synapses``.
+
+        Raises:
+            DataError: before the first `slow_step` since the last call.
+        """
+        moved = self.move_silent(generator)
+        self.forget()
+        return {"moved": moved, "synapses": len(self.graph()[3])}

@@ -9,22 +9,24 @@ import torch
 from torch import nn
 
 from spsnn.autograd.active_set import Spread
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.kernels.cpu import active_set, ball
-from spsnn.models._arguments import as_sequence, one_of, positive, seeded, sizes
+from spsnn.models._arguments import seeded
 from spsnn.models._neighbourhood import KnownWeights, radius_of_degree
 from spsnn.models.resonant import Sparks
-from spsnn.models.resonant_learning import AFFINITY_RATE, PRUNE_BELOW, SlowBase
+from spsnn.models.resonant_graph import ResonantModel
+from spsnn.models.resonant_learning import PRUNE_BELOW, SparseSlowLearning
+from spsnn.models.resonant_settings import SparseResonantSettings
 from spsnn.space import PoincareBall
 
-CONTENTS = ("mean", "local", "both")
 CUT = 0.01
+MOST_MAPPED = 8192
 
 
-class SparseResonantNetwork(SlowBase, nn.Module):
+class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
     """The equations of `ResonantSparseGeometryNetwork` on the active set A alone.
 
-        spark_t = sparks(x_t .. x_{t + window - 1})
+        spark_t = sparks(x_t .. x_{t + span - 1})
         a_i  = exp(-d(p_i, spark)^2 / (2 ignition^2)),   h_i = a_i (init(content_i) + W_c U_i),   spark the nearest
         A    = the k = active N nodes with the largest a, above .01
         L times:
@@ -43,101 +45,81 @@ class SparseResonantNetwork(SlowBase, nn.Module):
     The neighbourhood is that of the positions at the last ``train()`` or ``eval()``: synapses of affinity below .01
     are left out, moving nodes gain and lose synapses, and after loading it is found anew.
 
+    Statistics: ``active_fraction`` (at the end), ``mean_activation`` over all nodes, ``messages`` (active synapses per
+    sample, all steps), ``synapses``, ``degree``.
+
+    Attributes:
+        active_by_step: share of active nodes ``[L + 1]`` in the last forward pass, from ignition on.
+
     Args:
-        n_features: F.
-        n_classes: C.
-        n_nodes: N.
-        hidden: H.
-        n_steps: L.
-        rank: length of U_i and V_i.
-        dim: of the Poincare ball, 1 to 3.
-        active: largest share of nodes that are active, in (0, 1].
-        degree: synapses of a node on average at the start; sets the radius.
-        tau: reach of a connection; None for half the radius.
-        temperature: softness of the threshold.
-        ignition: width; None for a third of the radius, so that a spark ignites about as many nodes as a node reaches.
-        window: steps that make one spark.
-        content: what an ignited node takes in: the ``mean`` over all windows as published, the ``local`` window of the
-            spark nearest to it, or ``both``, the mean over time by weights of its own.
-        code: give each node's h a term of its own, ``W_c U_i``, so that nodes differ in what they say.
-        spark_gain: factor on the initial weights of the sparks; above 1 they start spread out instead of side by side.
-        decay: of U and V in `slow_step`.
-        seed: of all initial values; None takes torch's global generator.
+        sizes: ``[F, N, C]``.
+        settings: fields of `SparseResonantSettings`.
 
     Raises:
-        ConfigError: for an argument outside its range.
+        ConfigError: for a setting outside its range.
     """
 
-    def __init__(
-        self,
-        n_features,
-        n_classes,
-        n_nodes=256,
-        hidden=128,
-        n_steps=5,
-        rank=32,
-        dim=3,
-        active=0.1,
-        degree=16,
-        tau=None,
-        temperature=1.0,
-        ignition=None,
-        window=1,
-        content="mean",
-        code=False,
-        spark_gain=1.0,
-        decay=0.9999,
-        seed=None,
-    ):
-        super().__init__()
-        sizes(n_features=n_features, n_classes=n_classes, n_nodes=n_nodes, hidden=hidden, n_steps=n_steps, rank=rank)
-        sizes(window=window, degree=degree)
-        positive(
-            temperature=temperature, **{k: v for k, v in {"tau": tau, "ignition": ignition}.items() if v is not None}
-        )
-        one_of("content", content, CONTENTS)
-        one_of("dim", dim, (1, 2, 3))
-        if not 0 < active <= 1:
-            raise ConfigError(f"active must lie in (0, 1], got {active}")
-        if degree >= n_nodes:
-            raise ConfigError(f"degree must be below n_nodes={n_nodes}, got {degree}")
-        self.most = max(int(active * n_nodes), 1)
-        self.n_features, self.n_steps, self.temperature = n_features, n_steps, temperature
-        self.window, self.content = window, content
-        self.space = PoincareBall(dim)
-        with seeded(seed):
+    kind = "rsgn_sparse"
+    Settings = SparseResonantSettings
+
+    def __init__(self, sizes=(32, 256, 20), **settings):
+        super().__init__(sizes, **settings)
+        (n_features, n_nodes, n_classes), s = self.sizes, self.settings
+        if s.degree >= n_nodes:
+            raise ConfigError(f"degree must be below the number of nodes, {n_nodes}; got {s.degree}")
+        self.span, self.share = s.span, s.active
+        self.space = PoincareBall(s.dim)
+        with seeded(s.seed):
             self.position = nn.Parameter(self.space.initial(n_nodes, 0.3))
             self.theta = nn.Parameter(torch.full((n_nodes,), 0.5))
             self.level = nn.Parameter(torch.linspace(0, 1, n_nodes))
-            self.sender = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # U
-            self.receiver = nn.Parameter(0.01 * torch.randn(n_nodes, rank))  # V
-            self.sparks = Sparks(window * n_features, dim, gain=spark_gain)
-            self.message = nn.Linear(hidden, hidden)
-            self.norm = nn.LayerNorm(hidden)
-            self.init = nn.Linear(window * n_features, hidden)
-            self.init_mean = nn.Linear(n_features, hidden, bias=False) if content == "both" else None
-            self.code = nn.Linear(rank, hidden, bias=False) if code else None
-            self.head = nn.Linear(hidden, n_classes)
-        radius = radius_of_degree(self.space, self.position.detach(), degree)
+            self.sender = nn.Parameter(0.01 * torch.randn(n_nodes, s.rank))  # U
+            self.receiver = nn.Parameter(0.01 * torch.randn(n_nodes, s.rank))  # V
+            self.sparks = Sparks(s.span * n_features, s.dim, gain=s.spark_gain)
+            self.message = nn.Linear(s.width, s.width)
+            self.norm = nn.LayerNorm(s.width)
+            self.init = nn.Linear(s.span * n_features, s.width)
+            self.init_mean = nn.Linear(n_features, s.width, bias=False) if s.content == "both" else None
+            self.code = nn.Linear(s.rank, s.width, bias=False) if s.node_code else None
+            self.head = nn.Linear(s.width, n_classes)
+        radius = radius_of_degree(self.space, self.position.detach(), s.degree)
         self.register_buffer("radius", torch.tensor(radius, dtype=torch.float64))
-        self.given_tau, self.given_ignition = tau, ignition
-        self.start_slow_learning(decay)
-        self._graph = self._weights = None
-        self.register_load_state_dict_post_hook(_forget)
+        self.start_slow_learning()
+        self._held = None
+        self.forget()
+        self.register_load_state_dict_post_hook(lambda network, _: network.forget())
 
     @property
-    def tau(self):
-        """Reach of a connection."""
-        return float(self.radius) / 2 if self.given_tau is None else self.given_tau
+    def reach(self):
+        """Tau of a connection."""
+        return float(self.radius) / 2 if self.settings.reach is None else self.settings.reach
 
     @property
     def ignition(self):
         """Width of the ignition."""
-        return float(self.radius) / 3 if self.given_ignition is None else self.given_ignition
+        return float(self.radius) / 3 if self.settings.ignition is None else self.settings.ignition
+
+    @property
+    def most(self):
+        """Largest number of active nodes."""
+        share = self.share if self.training else self.settings.active
+        return max(int(share * self.sizes[1] + 1e-6), 1)
+
+    def start_epoch(self, epoch, epochs):
+        """Set the active share of the epoch; structure as in `ResonantModel`."""
+        super().start_epoch(epoch, epochs)
+        s = self.settings
+        if s.active_start is not None:
+            left = max(1 - epoch / (s.active_until * epochs), 0) if s.active_until else 0
+            self.share = s.active + left * (s.active_start - s.active)
+
+    def forget(self):
+        """Drop what was derived from the parameters; they have changed."""
+        self._graph = self._weights = None
 
     def train(self, mode=True):
         """Switch between training and evaluation; the neighbourhood is found anew."""
-        _forget(self)
+        self.forget()
         return super().train(mode)
 
     def graph(self):
@@ -147,6 +129,9 @@ class SparseResonantNetwork(SlowBase, nn.Module):
                 if not self.position.isfinite().all():
                     raise DataError("positions of nodes must be finite; training diverged, lower the learning rate")
                 cells = ball.build(self.space.project(self.position).double().numpy())
+                if self._held is not None:
+                    self._graph = cells, *self._held
+                    return self._graph
                 ptr, post = ball.neighbours(cells, float(self.radius))
                 pre = np.repeat(np.arange(len(ptr) - 1, dtype=np.int32), np.diff(ptr))
                 keep = (self._affinity(pre, post) >= PRUNE_BELOW).numpy()
@@ -158,28 +143,61 @@ class SparseResonantNetwork(SlowBase, nn.Module):
         """Strengths of the given ``synapses`` of `graph`, all unless told, ``[E]``."""
         _, _, pre, post = self.graph()
         pre, post = pre[synapses], post[synapses]
+        if self.held_weight is not None:
+            return self.held_weight[pre, post]
         p, level = self.space.project(self.position), self.level
         i, j = torch.from_numpy(pre), torch.from_numpy(post)
-        nearness = torch.exp(-self._apart(p.index_select(0, i), p.index_select(0, j)) / self.tau)
+        nearness = torch.exp(-self._apart(p.index_select(0, i), p.index_select(0, j)) / self.reach)
         downward = nn.functional.softplus(level.index_select(0, i) - level.index_select(0, j) + 1)
         return self._affinity(pre, post) * nearness * downward
 
-    def forward(self, x):
-        """Logits ``[B, C]`` of ``x [B, T, F]`` or ``[B, F]``."""
-        x = as_sequence(x, self.n_features)
+    def coupling(self):
+        """``(W [N, N], mask)`` from row to column.
+
+        Raises:
+            CapacityError: above 8,192 nodes, since the matrix is dense.
+        """
+        if self.sizes[1] > MOST_MAPPED:
+            raise CapacityError(
+                f"a graph is made of at most {MOST_MAPPED:,} nodes, the model has {self.sizes[1]:,}; take fewer"
+            )
+        _, _, pre, post = self.graph()
+        w = self.position.new_zeros(2 * self.sizes[1:2])
+        w[pre, post] = self.weights()
+        mask = torch.zeros_like(w, dtype=torch.bool)
+        mask[pre, post] = True
+        return w, mask
+
+    def hold_(self, weight, code, source):
+        """As `ResonantModel.hold_`, with the synapses that ``source`` has now."""
+        super().hold_(weight, code, source)
+        self._held = source.graph()[1:]
+        self.forget()
+
+    def rates(self, x):
+        """Logits ``[B, C]`` of ``x [B, T, F]``, and what windows, spark layers, nodes and state send."""
+        if x.device.type != "cpu":
+            raise ConfigError(f"{self.kind} runs on the CPU, got data on {x.device}; train it with --device cpu")
+        s, sent = self.settings, _Sent(len(x), self.sizes[1])
         _, graph_ptr, _, post = self.graph()
-        slot = np.full(len(self.theta), -1, np.int32)
+        slot = np.full(self.sizes[1], -1, np.int32)
         known = self._known_weights()
-        ptr, node, a, h = self._ignite(x, slot)
+        windows = self.windows(x)
+        hidden, sparks = self.sparks(windows)
+        if not sparks.isfinite().all():
+            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
+        ptr, node, a, h = self._ignite(x, windows, sparks, slot)
         sizes_of_sets, n_messages = [len(node)], 0
-        for _ in range(self.n_steps):
-            value = nn.functional.linear(a[:, None] * h, self.message.weight)
+        for _ in range(s.n_steps):
+            message = a[:, None] * h
+            sent.add(ptr, node, message)
+            value = nn.functional.linear(message, self.message.weight)
             out_ptr, out_node, own, target = active_set.reach(graph_ptr, post, ptr, node, slot)
             start, weight = known.of(node)
             g = Spread.apply(value, weight, (graph_ptr, start, node, target), len(out_node)) + self.message.bias
             own, there = torch.from_numpy(own).long(), torch.from_numpy(out_node)
             before = torch.cat([a, a.new_zeros(1)])[own]  # row -1 is the zero at the end
-            u = (before + 0.1 * g.norm(dim=1) - self.theta.index_select(0, there)) / self.temperature
+            u = (before + 0.1 * g.norm(dim=1) - self.theta.index_select(0, there)) / s.temperature
             ptr, rows = active_set.winners(out_ptr, u.detach().numpy(), math.log(CUT / (1 - CUT)), self.most)
             node, rows = out_node[rows], torch.from_numpy(rows)
             a = torch.sigmoid(u.index_select(0, rows))
@@ -187,94 +205,52 @@ class SparseResonantNetwork(SlowBase, nn.Module):
             h = self._renew(g.index_select(0, rows) + kept, a)
             sizes_of_sets.append(len(node))
             n_messages += len(target)
-        self._last = ptr, node, a.detach(), np.array(sizes_of_sets), n_messages
-        total = h.new_zeros(len(x), h.shape[1]).index_add(0, _samples(ptr), a[:, None] * h)
+        self._last = ptr, node, a.detach(), n_messages
+        self.active_by_step = np.array(sizes_of_sets) / (len(x) * self.sizes[1])
+        self._count(len(x))
+        message = a[:, None] * h
+        sent.add(ptr, node, message)
+        total = h.new_zeros(len(x), h.shape[1]).index_add(0, _samples(ptr), message)
         n_active = torch.from_numpy(np.diff(ptr)).clamp_min(1)
-        return self.head(self._pool(total / n_active[:, None]))
+        logits = self.head(self.readout_gain * total / n_active[:, None])
+        return logits, [*([windows] if self._windowed() else []), hidden, sparks, sent.by_node, sent.by_channel]
 
-    def _ignite(self, x, slot):
+    def _ignite(self, x, windows, sparks, slot):
         """The first active set of ``x [B, T, F]``: ``ptr``, ``node``, a ``[K]`` and h ``[K, H]``."""
-        mean, x = x.mean(1), self._windows(x)
-        sparks = self.sparks(x)
-        if not sparks.isfinite().all():
-            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
         padded = nn.functional.pad(sparks.detach(), (0, 3 - sparks.shape[-1])).double().numpy()
         reach = self.ignition * math.sqrt(-2 * math.log(CUT))
         ptr, node, nearest = ball.ignite(self.graph()[0], padded, reach, self.most, slot)
         sample, here, nearest = _samples(ptr), torch.from_numpy(node), torch.from_numpy(nearest).long()
         p = self.space.project(self.position.index_select(0, here))
         a = torch.exp(-self._apart(p, sparks[sample, nearest]).square() / (2 * self.ignition**2))
-        h = self.init(x.mean(1)).index_select(0, sample) if self.content == "mean" else self.init(x[sample, nearest])
+        if self.settings.content == "mean":
+            h = self.init(windows.mean(1)).index_select(0, sample)
+        else:
+            h = self.init(windows[sample, nearest])
         if self.init_mean is not None:
-            h = h + self.init_mean(mean).index_select(0, sample)
+            h = h + self.init_mean(x.mean(1)).index_select(0, sample)
         if self.code is not None:
-            h = h + self.code(self.sender.index_select(0, here))
+            h = h + self.own_terms(here)
         return ptr, node, a, a[:, None] * h
 
     def _renew(self, h, a):
         return self.norm(h) * a[:, None]
 
-    def _pool(self, mean):
-        return mean
-
-    def statistics(self):
-        """What the last forward pass did.
-
-        Returns:
-            Dict of ``active_fraction`` (at the end), ``active_by_step [L + 1]`` from ignition on,
-            ``mean_activation`` over all nodes, ``activation [N]`` (batch mean), ``synapses``, ``messages`` (active
-            synapses per sample, all steps) and ``degree``.
-        """
-        ptr, node, a, by_step, n_messages = self._last
-        n_samples, n = len(ptr) - 1, len(self.theta)
-        activation = np.bincount(node, a.numpy(), n) / n_samples
-        synapses = len(self.graph()[3])
-        return {
-            "active_fraction": float(by_step[-1] / n_samples / n),
-            "active_by_step": by_step / n_samples / n,
-            "mean_activation": float(activation.mean()),
-            "activation": activation,
-            "synapses": synapses,
+    def _count(self, n_samples):
+        _, _, a, n_messages = self._last
+        n, synapses = self.sizes[1], len(self.graph()[3])
+        self.figures = {
+            "active_fraction": self.active_by_step[-1],
+            "mean_activation": a.sum() / n_samples / n,
             "messages": n_messages / n_samples,
+            "synapses": synapses,
             "degree": synapses / n,
         }
 
-    @torch.no_grad()
-    def slow_step(self, loss):
-        """The corrected rule of `SlowLearning` on the synapses there are, and the thresholds.
-
-        Args:
-            loss: that of the batch; its negative is the reward.
-
-        Raises:
-            DataError: before the first forward pass, or if the loss is not finite.
-        """
-        if not hasattr(self, "_last"):
-            raise DataError("slow_step needs the activity of a forward pass; call the model first")
-        ptr, node, a, *_ = self._last
-        mean = torch.zeros_like(self.theta).index_add(0, torch.from_numpy(node), a) / (len(ptr) - 1)
-        _, _, pre, post = self.graph()
-        i, j = torch.from_numpy(pre), torch.from_numpy(post)
-        s = self._affinity(pre, post)
-        change = (AFFINITY_RATE * self.surprise(loss) * mean[i] * mean[j] * s * (1 - s))[:, None]
-        to_sender, to_receiver = change * self.receiver[j], change * self.sender[i]
-        self.sender.mul_(self.decay).index_add_(0, i, to_sender)
-        self.receiver.mul_(self.decay).index_add_(0, j, to_receiver)
-        self.follow(mean, len(ptr) - 1)
-
-    @torch.no_grad()
-    def restructure(self, generator=None):
-        """Move nodes that were silent since the last call by ``.05 N(0, 1)`` and find the neighbourhood anew.
-
-        Returns:
-            Dict with the numbers ``moved`` (nodes) and ``synapses``.
-
-        Raises:
-            DataError: before the first `slow_step` since the last call.
-        """
-        moved = self.move_silent(generator)
-        _forget(self)
-        return {"moved": moved, "synapses": len(self.graph()[3])}
+    def node_activity(self):
+        """Final a of every node in the last forward pass, mean over samples, ``[N]``."""
+        ptr, node, a, _ = self._last
+        return np.bincount(node, a.numpy(), self.sizes[1]) / (len(ptr) - 1)
 
     def _known_weights(self):
         if self.training or torch.is_grad_enabled():
@@ -290,17 +266,20 @@ class SparseResonantNetwork(SlowBase, nn.Module):
     def _apart(self, p, q):
         return self.space.distance(p[:, None], q[:, None])[:, 0, 0]
 
-    def _windows(self, x):
-        if self.window == 1:
-            return x
-        if x.shape[1] < self.window:
-            raise DataError(f"a sequence needs at least window={self.window} steps, got {x.shape[1]}")
-        return x.unfold(1, self.window, 1).flatten(2)  # (B, T - window + 1, F * window)
 
+class _Sent:
+    """What nodes ``[B, N]`` and channels ``[B, H]`` have sent: sums of |a h| over the other and all rounds."""
 
-def _forget(network, _=None):
-    """Drop what was derived from the parameters; they have changed."""
-    network._graph = network._weights = None
+    def __init__(self, n_samples, n_nodes):
+        self.by_node, self.by_channel = torch.zeros(n_samples, n_nodes), 0
+
+    @torch.no_grad()
+    def add(self, ptr, node, message):
+        """Count the messages ``[K, H]`` of active rows."""
+        size, sample = message.abs(), _samples(ptr)
+        at = sample * self.by_node.shape[1] + torch.from_numpy(node)
+        self.by_node.view(-1).index_add_(0, at, size.sum(1).to(self.by_node.dtype))
+        self.by_channel = size.new_zeros(len(self.by_node), size.shape[1]).index_add(0, sample, size) + self.by_channel
 
 
 def _samples(ptr):

@@ -18,6 +18,14 @@ CONFIG = {
     "model": {"kind": "scn", "context": "vector", "gate": "straight_through"},
     "training": {"epochs": 3, "batch_size": 32, "lr": 0.02},
 }
+FIELD = {**CONFIG, "hidden": [8, 10, 22], "model": {"kind": "neural_field", "chunks": 8, "bias": -1.0}}
+GATED = {**CONFIG, "hidden": [30], "model": {"kind": "gated_field", "degree": 8}}
+RSGN = {
+    **CONFIG,
+    "data": {"name": "hierarchical", "train": {"n": 60}, "validation": {"n": 20}, "test": {"n": 359}},
+    "model": {"kind": "rsgn_tuned", "width": 16, "degree": 6, "active": 0.25},
+    "training": {"epochs": 10, "batch_size": 16, "lr": 0.01},
+}
 PRIOR = {**CONFIG, "model": {"kind": "spatial_prior", "k": 5.0, "sharpen_to": 20.0}}
 
 
@@ -31,13 +39,18 @@ def write(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("config", [CONFIG, PRIOR], ids=["scn", "prior"])
-def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("config", "population"),
+    [(CONFIG, "hidden1"), (PRIOR, "hidden1"), (RSGN, "nodes"), (FIELD, "real"), (GATED, "imaginary")],
+    ids=["scn", "prior", "rsgn", "field", "gated"],
+)
+def test_train_evaluate_simulate_and_map(config, population, write, tmp_path, capsys):
     out = tmp_path / "run"
     code, text, err = run(capsys, "train", write(config), "--out", out, "--json")
     assert code == 0, err
     trained = json.loads(text)
-    assert trained["test_accuracy"] > 0.12 and np.sum(trained["confusion"]) == 359 and trained["density"] == 1
+    assert trained["test_accuracy"] > (0.03 if config is RSGN else 0.12)
+    assert np.sum(trained["confusion"]) == 359 and trained["density"] == 1
     kept = yaml.safe_load((out / "config.yaml").read_text())
     assert set(kept) == {"data", "hidden", "model", "training", "augment", "sparsity"}
     assert build_config(kept).as_dict() == kept
@@ -61,12 +74,24 @@ def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
         assert code == 2 and "needs a spiking network, this is a rate-coded model" in " ".join(err.split())
     code, text, err = run(capsys, "simulate", out / "model.h5", "--raster", out / "r.png", "--json")
     assert code == 0, err
-    assert json.loads(text)["spikes_hidden1"] > 0 and (out / "r.png").stat().st_size > 5000
+    assert json.loads(text)[f"spikes_{population}"] > 0 and (out / "r.png").stat().st_size > 5000
     code, _, err = run(capsys, "train", write(config), "--out", out, "--resume")
     assert code == 0, err
     code, text, err = run(capsys, "report", out, "--cores", "4", "--json")
     assert code == 0, err
     assert (out / "report.html").stat().st_size > 20000
+
+
+@pytest.mark.parametrize("model", [{"kind": "logistic"}, {"kind": "recurrent", "cell": "gru"}])
+def test_yardsticks_train_and_go_to_no_chip(model, write, tmp_path, capsys):
+    config = {**RSGN, "hidden": [] if model["kind"] == "logistic" else [8], "model": model}
+    code, text, err = run(capsys, "train", write(config), "--out", tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(text)["parameters"] == (
+        660 if model["kind"] == "logistic" else 3 * 8 * (32 + 8 + 2) + 8 * 20 + 20
+    )
+    code, _, err = run(capsys, "map", tmp_path / "run" / "model.h5")
+    assert code == 2 and "is a yardstick without places or spikes" in " ".join(err.split())
 
 
 def test_spike_trains_train_a_rate_model_beside_the_spiking_one(write, tmp_path, capsys):
@@ -89,6 +114,8 @@ def test_spike_trains_train_a_rate_model_beside_the_spiking_one(write, tmp_path,
         ({"augment": {"jitter": 1.0}}, "augmentation changes spikes, digits_dense holds features"),
         ({"model": {}}, "digits_dense holds features, a spiking network takes spikes"),
         ({"hidden": [3, 4]}, "sizes [inputs, neurons, outputs]"),
+        ({"model": {"kind": "rsgn_tuned", "metric": "euclidean"}}, "unknown key 'model.metric'; did you mean"),
+        ({"model": {"kind": "rsgn", "head": "max"}}, "model: head must be one of sum, mean"),
         ({"training": {"rescue": 0.1}}, "rescue is about spikes and delays"),
         ({"sparsity": {"density": 0.5}}, "no synapses that can be pruned"),
     ],
@@ -99,7 +126,7 @@ def test_wrong_settings_are_named(changes, words, write, tmp_path, capsys):
     assert words in " ".join(err.split())
 
 
-@pytest.mark.parametrize("name", ["scn", "spatial-prior"])
+@pytest.mark.parametrize("name", ["scn", "spatial-prior", "rsgn", "rsgn-tuned", "neural-field", "gated-field"])
 def test_shipped_configurations_of_rate_models_round_trip(name):
     config = read_config(name)
     assert build_config(yaml.safe_load(yaml.safe_dump(config.as_dict()))).as_dict() == config.as_dict()

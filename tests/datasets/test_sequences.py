@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from spsnn.datasets import Hierarchical, HierarchicalPatterns, LongRange, LongRangePatterns
+from spsnn.datasets import HierarchicalPatterns, LongRangePatterns, load
 from spsnn.errors import ConfigError
 
 
@@ -30,12 +30,12 @@ def last(x):
 
 @pytest.fixture(scope="module")
 def hierarchical():
-    return Hierarchical("train"), Hierarchical("validation")
+    return load("hierarchical", "train"), load("hierarchical", "validation")
 
 
 @pytest.fixture(scope="module")
 def long_range():
-    return LongRange("train"), LongRange("validation")
+    return load("long_range", "train"), load("long_range", "validation")
 
 
 def test_sizes_and_seeds(hierarchical):
@@ -45,17 +45,20 @@ def test_sizes_and_seeds(hierarchical):
     whole, labels = HierarchicalPatterns(42).draw(5000)
     assert np.array_equal(np.concatenate([train.features, validation.features]), whole)
     assert np.array_equal(np.concatenate([train.labels, validation.labels]), labels)
-    test = Hierarchical("test")
-    assert len(test) == 1000 and np.array_equal(test.patterns.local, train.patterns.local)
+    test = load("hierarchical", "test")
+    assert len(test) == 1000 and test.n_classes == 20 and test[:3].features.shape == (3, 64, 32)
     assert not np.array_equal(test.features, validation.features)
-    assert not np.array_equal(Hierarchical("test", seed=43).patterns.local, test.patterns.local)
-    assert len(Hierarchical("train", n=7)) == 7
-    assert not np.array_equal(Hierarchical("train", n=7).features, Hierarchical("validation", n=7).features)
+    other = load("hierarchical", "test", seed=43)
+    assert other.provenance["seed"] == 43 and not np.array_equal(other.features, test.features)
+    assert len(load("hierarchical", "train", n=7)) == 7
+    assert not np.array_equal(
+        load("hierarchical", "train", n=7).features, load("hierarchical", "validation", n=7).features
+    )
 
 
 def test_hierarchical_statistics(hierarchical):
     train, _ = hierarchical
-    p = train.patterns
+    p = HierarchicalPatterns(42)
     for values, scale in ((p.local, 0.15), (p.marker, 0.10), (p.everywhere, 0.08)):
         assert abs(values.std() - scale) < 4 * scale / (2 * values.size) ** 0.5
     # Variance: noise, on average 3 local patterns of 5 steps, 4 markers, a twentieth of the global vector.
@@ -68,7 +71,7 @@ def test_hierarchical_patterns_are_where_they_should_be(hierarchical):
     # Mean over samples at one step: marker q appears in T / 8 = 8 steps of its quarter with probability 1 / 8 each,
     # on top of local patterns that start anywhere alike.
     train, _ = hierarchical
-    p = train.patterns
+    p = HierarchicalPatterns(42)
     projected = np.zeros((4, 64))
     for c in range(20):
         mean = train.features[train.labels == c].mean(0)
@@ -93,11 +96,11 @@ def test_controls_long_range(long_range):
 
 
 def test_pair_needs_both_ends():
-    train, test = (LongRange(s, rule="pair") for s in ("train", "test"))
+    train, test = (load("long_range", s, rule="pair") for s in ("train", "test"))
     chance = 0.1 + 4 * (0.09 / 1000) ** 0.5
     for features in (averages, first, last):
         assert score(train, test, features) < chance
-    p = test.patterns
+    p = LongRangePatterns(42, "pair")
     a, b = (
         np.einsum("btf,ctf->bc", x, y).argmax(1)
         for x, y in ((test.features[:, :8], p.first), (test.features[:, -8:], p.last))
@@ -109,8 +112,8 @@ def test_errors():
     with pytest.raises(ConfigError, match="rule must be one of class, pair"):
         LongRangePatterns(rule="both")
     with pytest.raises(ConfigError, match="seed"):
-        Hierarchical("train", seed=-1)
+        load("hierarchical", "train", seed=-1)
     with pytest.raises(ConfigError, match="n must be"):
-        Hierarchical("train", n=0)
+        load("hierarchical", "train", n=0)
     with pytest.raises(ConfigError, match="split"):
-        LongRange("dev")
+        load("long_range", "dev")

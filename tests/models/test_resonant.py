@@ -14,7 +14,7 @@ from .scalars import check_gradient, doubles, hyperbolic, layer_norm, project, s
 
 
 def small(seed=0, **options):
-    model = ResonantSparseGeometryNetwork(5, 3, n_nodes=12, hidden=6, n_steps=3, rank=4, seed=seed, **options)
+    model = ResonantSparseGeometryNetwork([5, 12, 3], width=6, n_steps=3, rank=4, seed=seed, **options)
     with torch.no_grad():  # away from the flat start
         g = torch.Generator().manual_seed(seed)
         for p in model.parameters():
@@ -25,25 +25,27 @@ def small(seed=0, **options):
 def reference(model, x):
     """Logits and final activations of one sample ``x [T, F]``, one node at a time."""
     s = doubles(model)
-    dist = hyperbolic if model.metric == "hyperbolic" else straight
+    dist = hyperbolic if model.settings.metric == "hyperbolic" else straight
     n = len(s["theta"])
     p = [project(q, 0.95) for q in s["position"]]
     sparks = [spark(s, row) for row in x]
-    a = np.array([math.exp(-(min(dist(t, q) for t in sparks) ** 2) / (2 * model.ignition**2)) for q in p])
+    a = np.array([math.exp(-(min(dist(t, q) for t in sparks) ** 2) / (2 * model.settings.ignition**2)) for q in p])
     start = s["init.weight"] @ x.mean(0) + s["init.bias"]
     h = [a_i * start for a_i in a]
-    w = [[0 if i == j else strength(s, i, j, model.tau) for j in range(n)] for i in range(n)]
-    near = [[j for j in range(n) if j == i or dist(p[i], p[j]) < model.inhibition] for i in range(n)]
-    for _ in range(model.n_steps):
+    w = [[0 if i == j else strength(s, i, j, model.settings.reach) for j in range(n)] for i in range(n)]
+    near = [[j for j in range(n) if j == i or dist(p[i], p[j]) < model.settings.inhibition] for i in range(n)]
+    for _ in range(model.settings.n_steps):
         g, raw = [], []
         for i in range(n):
-            m = sum(w[j][i] * a[j] * h[j] for j in range(n) if a[j] > model.cut)
+            m = sum(w[j][i] * a[j] * h[j] for j in range(n) if a[j] > model.settings.cut)
             g.append(s["message.weight"] @ (m + np.zeros(len(start))) + s["message.bias"])
-            raw.append(sigmoid((a[i] + 0.1 * math.sqrt((g[i] ** 2).sum()) - s["theta"][i]) / model.temperature))
+            raw.append(
+                sigmoid((a[i] + 0.1 * math.sqrt((g[i] ** 2).sum()) - s["theta"][i]) / model.settings.temperature)
+            )
         h = [layer_norm(g[i] + h[i], s["norm.weight"], s["norm.bias"]) * raw[i] for i in range(n)]
         a = np.array([min(max(raw[i] * len(near[i]) / (sum(raw[j] for j in near[i]) + 1e-6), 0), 1) for i in range(n)])
     total = sum(a[i] * h[i] for i in range(n))
-    if model.pool == "mean":
+    if model.settings.head == "mean":
         total = total / n
     return s["head.weight"] @ total + s["head.bias"], a
 
@@ -53,34 +55,33 @@ def reference(model, x):
     [
         {},
         {"metric": "euclidean", "head": "mean", "temperature": 0.3},
-        {"ignition": 0.15, "inhibition": 0.9, "cut": 0.3, "tau": 0.5},
+        {"ignition": 0.15, "inhibition": 0.9, "cut": 0.3, "reach": 0.5},
     ],
 )
 def test_forward_is_the_equations(options):
     model = small(**options)
     x = torch.randn(4, 7, 5, generator=torch.Generator().manual_seed(1))
-    logits = model(x)
+    logits = model(x).logits
     for b in range(4):
         expected, a = reference(model, x[b].double().numpy())
         np.testing.assert_allclose(logits[b].detach(), expected, rtol=2e-3, atol=2e-3)
         np.testing.assert_allclose(model.activation[b], a, rtol=2e-3, atol=2e-3)
-    torch.testing.assert_close(model(x[:, 0]), model(x[:, :1]))  # [B, F] is a sequence of one step
+    torch.testing.assert_close(model(x[:, 0]).logits, model(x[:, :1]).logits)  # [B, F] is a sequence of one step
 
 
 def test_published_parameter_counts():
     for n_classes, n_steps, expected in ((20, 5, 41_672), (10, 7, 40_382)):
-        model = ResonantSparseGeometryNetwork(32, n_classes, n_steps=n_steps)
-        assert sum(p.numel() for p in model.parameters()) == expected
+        assert ResonantSparseGeometryNetwork([32, 256, n_classes], n_steps=n_steps).n_parameters() == expected
 
 
 def test_published_model_is_not_sparse_and_its_loss_starts_high():
     x, y = (torch.from_numpy(v) for v in HierarchicalPatterns(42).draw(64))
-    model = ResonantSparseGeometryNetwork(32, 20, seed=42)
-    loss = torch.nn.functional.cross_entropy(model(x), y).item()
+    model = ResonantSparseGeometryNetwork([32, 256, 20], seed=42)
+    loss = torch.nn.functional.cross_entropy(model(x).logits, y).item()
     assert model.statistics()["active_fraction"] == 1.0
     assert loss > 16  # of a start at ln 20 = 3
-    mean = ResonantSparseGeometryNetwork(32, 20, seed=42, head="mean")
-    assert abs(torch.nn.functional.cross_entropy(mean(x), y).item() - math.log(20)) < 0.5
+    mean = ResonantSparseGeometryNetwork([32, 256, 20], seed=42, head="mean")
+    assert abs(torch.nn.functional.cross_entropy(mean(x).logits, y).item() - math.log(20)) < 0.5
 
 
 def test_gradients_are_those_of_finite_differences():
@@ -89,7 +90,7 @@ def test_gradients_are_those_of_finite_differences():
     y = torch.tensor([0, 2, 1])
 
     def loss():
-        return torch.nn.functional.cross_entropy(model(x), y)
+        return torch.nn.functional.cross_entropy(model.rates(x)[0], y)
 
     check_gradient(model, loss)
 
@@ -133,7 +134,7 @@ def test_corrected_slow_rule():
 
 
 def test_restructure_moves_prunes_and_sprouts():
-    model = small()
+    model = small(decay=1.0)
     n = 12
     with torch.no_grad():
         model.sender.zero_()
@@ -145,7 +146,6 @@ def test_restructure_moves_prunes_and_sprouts():
     a[:, 7] = 0.001
     before = model.position.detach().clone()
     model.activation = a
-    model.decay = 1.0
     model.slow_step(1e-12)
     done = model.restructure(torch.Generator().manual_seed(0))
     assert done == {"moved": 1, "pruned": 1, "sprouted": 1}
@@ -155,7 +155,7 @@ def test_restructure_moves_prunes_and_sprouts():
     assert model.affinity()[2, 3].item() == pytest.approx(0.1) and model.sprouted.sum() == 1
     with pytest.raises(DataError, match="slow_step"):
         model.restructure()
-    again = ResonantSparseGeometryNetwork(5, 3, n_nodes=12, hidden=6, rank=4)
+    again = ResonantSparseGeometryNetwork([5, 12, 3], width=6, rank=4)
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.weights(), model.weights())
 
@@ -165,11 +165,11 @@ def test_learns_a_little_task():
     patterns.everywhere *= 20  # a global pattern that an average shows
     x, y = (torch.from_numpy(v) for v in patterns.draw(256))
     y = y % 4
-    model = ResonantSparseGeometryNetwork(32, 4, n_nodes=24, hidden=16, n_steps=2, rank=8, head="mean", seed=0)
+    model = ResonantSparseGeometryNetwork([32, 24, 4], width=16, n_steps=2, rank=8, head="mean", seed=0)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
     losses = []
     for _ in range(25):
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = torch.nn.functional.cross_entropy(model(x).logits, y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -180,25 +180,27 @@ def test_learns_a_little_task():
 
 def test_seed_and_errors():
     torch.manual_seed(5)
-    a = ResonantSparseGeometryNetwork(3, 2, n_nodes=4, hidden=4, seed=1).state_dict()
+    a = ResonantSparseGeometryNetwork([3, 4, 2], width=4, seed=1).state_dict()
     drawn = torch.rand(1)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(1), drawn)
-    b = ResonantSparseGeometryNetwork(3, 2, n_nodes=4, hidden=4, seed=1).state_dict()
-    assert all(torch.equal(a[k], b[k]) or a[k].isnan().all() for k in a)
+    b = ResonantSparseGeometryNetwork([3, 4, 2], width=4, seed=1).state_dict()
+    assert all(torch.equal(a[k], b[k]) for k in a)
     for options, words in (
         ({"metric": "l1"}, "metric must be one of"),
         ({"rule": "hebb"}, "rule must be one of"),
-        ({"n_nodes": 0}, "n_nodes must be positive"),
-        ({"tau": -1.0}, "tau must be positive"),
+        ({"width": 0}, "width must be positive"),
+        ({"reach": -1.0}, "reach must be positive"),
         ({"decay": 1.5}, "decay must lie"),
     ):
         with pytest.raises(ConfigError, match=words):
-            ResonantSparseGeometryNetwork(3, 2, **options)
-    model = ResonantSparseGeometryNetwork(3, 2, n_nodes=4, hidden=4)
+            ResonantSparseGeometryNetwork([3, 4, 2], **options)
+    with pytest.raises(ConfigError, match=r"sizes \[inputs, nodes, outputs\]"):
+        ResonantSparseGeometryNetwork([3, 4, 5, 2])
+    model = ResonantSparseGeometryNetwork([3, 4, 2], width=4)
     with pytest.raises(DataError, match="forward"):
         model.slow_step(1.0)
-    with pytest.raises(DataError, match="features must be"):
+    with pytest.raises(ConfigError, match="takes 3 input features"):
         model(torch.zeros(2, 5, 4))
     model(torch.zeros(2, 5, 3))
     with pytest.raises(DataError, match="finite"):

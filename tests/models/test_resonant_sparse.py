@@ -18,15 +18,14 @@ from .scalars import check_gradient, doubles, hyperbolic, layer_norm, project, s
 
 def small(seed=0, **options):
     options = {
-        "n_nodes": 30,
-        "hidden": 6,
+        "width": 6,
         "n_steps": 3,
         "rank": 4,
         "active": 0.3,
         "degree": 6,
         "ignition": 0.4,
     } | options
-    model = SparseResonantNetwork(5, 3, seed=seed, **options)
+    model = SparseResonantNetwork([5, 30, 3], seed=seed, **options)
     with torch.no_grad():  # away from the flat start
         g = torch.Generator().manual_seed(seed)
         for name, p in model.named_parameters():
@@ -39,7 +38,7 @@ def reference(model, x):
     s = doubles(model)
     n, radius = len(s["theta"]), s["radius"]
     p = [project(q, 0.95) for q in s["position"]]
-    windows = [x[t : t + model.window].T.ravel() for t in range(len(x) - model.window + 1)]
+    windows = [x[t : t + model.span].T.ravel() for t in range(len(x) - model.span + 1)]
     sparks = [spark(s, row) for row in windows]
     a, h = {}, {}
     for i in range(n):
@@ -48,9 +47,9 @@ def reference(model, x):
         value = math.exp(-(distances[t] ** 2) / (2 * model.ignition**2))
         if value >= 0.01:
             a[i] = value
-            content = np.mean(windows, axis=0) if model.content == "mean" else windows[t]
+            content = np.mean(windows, axis=0) if model.settings.content == "mean" else windows[t]
             h[i] = s["init.weight"] @ content + s["init.bias"]
-            if model.content == "both":
+            if model.settings.content == "both":
                 h[i] = h[i] + s["init_mean.weight"] @ x.mean(0)
             if model.code is not None:
                 h[i] = h[i] + s["code.weight"] @ s["sender"][i]
@@ -61,17 +60,17 @@ def reference(model, x):
 
     a = {i: a[i] for i in strongest(a)}
     n_messages = 0
-    for _ in range(model.n_steps):
+    for _ in range(model.settings.n_steps):
         m = {i: np.zeros(len(s["message.bias"])) for i in a}
         for j in a:
             for i in range(n):
                 if i != j and hyperbolic(p[i], p[j]) <= radius:
                     m.setdefault(i, np.zeros(len(s["message.bias"])))
-                    m[i] = m[i] + strength(s, j, i, model.tau) * a[j] * h[j]
+                    m[i] = m[i] + strength(s, j, i, model.reach) * a[j] * h[j]
                     n_messages += 1
         g = {i: s["message.weight"] @ m[i] + s["message.bias"] for i in m}
         raw = {
-            i: sigmoid((a.get(i, 0) + 0.1 * math.sqrt((g[i] ** 2).sum()) - s["theta"][i]) / model.temperature)
+            i: sigmoid((a.get(i, 0) + 0.1 * math.sqrt((g[i] ** 2).sum()) - s["theta"][i]) / model.settings.temperature)
             for i in g
         }
         chosen = [i for i in strongest(raw) if raw[i] > 0.01]
@@ -85,8 +84,8 @@ def reference(model, x):
     "options",
     [
         {},
-        {"content": "local", "window": 3, "code": True, "tau": 0.7},
-        {"content": "both", "window": 2},
+        {"content": "local", "span": 3, "node_code": True, "reach": 0.7},
+        {"content": "both", "span": 2},
         {"active": 1.0, "degree": 29, "dim": 2},
         {"active": 0.04, "ignition": 0.05, "dim": 1},
     ],
@@ -94,8 +93,8 @@ def reference(model, x):
 def test_forward_is_the_equations(options):
     model = small(**options)
     x = torch.randn(4, 7, 5, generator=torch.Generator().manual_seed(1))
-    logits = model(x)
-    ptr, node, a, _, n_messages = model._last
+    logits = model(x).logits
+    ptr, node, a, n_messages = model._last
     messages = 0
     for b in range(4):
         expected, active, n = reference(model, x[b].double().numpy())
@@ -107,14 +106,14 @@ def test_forward_is_the_equations(options):
         )
     assert n_messages == messages
     with torch.no_grad():
-        torch.testing.assert_close(model.eval()(x), logits)
+        torch.testing.assert_close(model.eval()(x).logits, logits)
 
 
 def test_gradients_are_those_of_finite_differences():
-    model = small(content="both", code=True).double().train()
+    model = small(content="both", node_code=True).double().train()
     x = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     y = torch.tensor([0, 2, 1])
-    check_gradient(model, lambda: torch.nn.functional.cross_entropy(model(x), y))
+    check_gradient(model, lambda: torch.nn.functional.cross_entropy(model.rates(x)[0], y))
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -147,13 +146,14 @@ def test_winners():
 
 
 def test_activity_is_bounded_and_degree_as_asked():
-    model = SparseResonantNetwork(32, 20, n_nodes=512, hidden=16, active=0.1, degree=20, seed=0).eval()
+    model = SparseResonantNetwork([32, 512, 20], width=16, active=0.1, degree=20, seed=0).eval()
     x, _ = HierarchicalPatterns(0).draw(8)
     with torch.no_grad():
         model(torch.from_numpy(x))
     s = model.statistics()
-    assert 0 < s["active_fraction"] <= 0.1 and (s["active_by_step"] <= 0.1).all()
-    assert s["activation"].shape == (512,) and s["activation"].mean() == pytest.approx(s["mean_activation"])
+    assert 0 < s["active_fraction"] <= 0.1 and (model.active_by_step <= 0.1).all()
+    assert model.node_activity().shape == (512,)
+    assert model.node_activity().mean() == pytest.approx(s["mean_activation"])
     assert s["degree"] == pytest.approx(20, rel=0.15)
     assert s["messages"] <= 5 * 51 * np.diff(model.graph()[1]).max()
 
@@ -170,7 +170,7 @@ def test_neighbourhood_follows_positions_and_state():
     again = copy.deepcopy(small(seed=3)).eval()
     again.load_state_dict(model.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(again(x), model(x))
+        torch.testing.assert_close(again(x).logits, model(x).logits)
 
 
 def test_slow_step_is_the_rule_synapse_by_synapse():
@@ -216,7 +216,7 @@ def test_restructure_moves_the_silent_and_weak_synapses_go():
 
 def test_a_sample_that_ignites_nothing_is_answered_by_the_bias():
     model = small(ignition=1e-4)
-    torch.testing.assert_close(model(torch.randn(2, 3, 5)), model.head.bias.expand(2, 3))
+    torch.testing.assert_close(model(torch.randn(2, 3, 5)).logits, model.head.bias.expand(2, 3))
     assert model.statistics()["active_fraction"] == 0
 
 
@@ -225,13 +225,13 @@ def test_learns_a_little_task():
     patterns.everywhere *= 20  # a global pattern that an average shows
     x, y = (torch.from_numpy(v) for v in patterns.draw(256))
     y = y % 4
-    model = SparseResonantNetwork(32, 4, n_nodes=64, hidden=16, n_steps=2, rank=8, code=True, seed=0)
+    model = SparseResonantNetwork([32, 64, 4], width=16, n_steps=2, rank=8, node_code=True, seed=0)
     optimiser = torch.optim.AdamW(model.parameters(), 1e-2)
     losses = []
     for step in range(30):
         if step % 10 == 0:
             model.train()
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss = torch.nn.functional.cross_entropy(model(x).logits, y)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -243,25 +243,25 @@ def test_learns_a_little_task():
 
 def test_spark_gain_spreads_the_sparks():
     x = torch.from_numpy(HierarchicalPatterns(0).draw(4)[0])
-    narrow, wide = (SparseResonantNetwork(32, 20, spark_gain=gain, seed=0).sparks(x) for gain in (1.0, 4.0))
+    narrow, wide = (SparseResonantNetwork(spark_gain=gain, seed=0).sparks(x)[1] for gain in (1.0, 4.0))
     assert (wide.std((0, 1)) > 3 * narrow.std((0, 1))).all() and wide.norm(dim=-1).max() <= 0.9 + 1e-6
 
 
 def test_errors():
     for options, words in (
         ({"active": 0.0}, "active must lie"),
-        ({"degree": 256}, "degree must be below n_nodes=256"),
+        ({"degree": 256}, "degree must be below the number of nodes, 256"),
         ({"content": "sum"}, "content must be one of"),
         ({"dim": 4}, "dim must be one of"),
         ({"decay": 0.0}, "decay must lie"),
         ({"ignition": -1.0}, "ignition must be positive"),
     ):
         with pytest.raises(ConfigError, match=words):
-            SparseResonantNetwork(3, 2, **options)
-    model = SparseResonantNetwork(3, 2, n_nodes=40, hidden=4, window=3)
+            SparseResonantNetwork([3, 256, 2], **options)
+    model = SparseResonantNetwork([3, 40, 2], width=4, span=3)
     with pytest.raises(DataError, match="forward"):
         model.slow_step(1.0)
-    with pytest.raises(DataError, match="window=3"):
+    with pytest.raises(DataError, match="span=3"):
         model(torch.zeros(2, 2, 3))
     with pytest.raises(DataError, match="sparks are not finite"):
         model(torch.full((2, 4, 3), float("nan")))

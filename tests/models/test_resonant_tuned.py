@@ -13,7 +13,7 @@ from .scalars import check_gradient, doubles, hyperbolic, project, sigmoid, soft
 
 
 def small():
-    model = TunedResonantNetwork(4, 3, n_nodes=20, hidden=5, n_steps=2, rank=3, window=2, active=0.3, degree=5, seed=0)
+    model = TunedResonantNetwork([4, 20, 3], width=5, n_steps=2, rank=3, span=2, active=0.3, degree=5, seed=0)
     with torch.no_grad():
         g = torch.Generator().manual_seed(0)
         for name, p in model.named_parameters():
@@ -38,12 +38,12 @@ def reference(model, x):
     active = sorted(range(n), key=lambda i: -r[i])[:k]
     a = {i: softplus(r[i] - s["theta"][i]) for i in active}
     h = {i: a[i] * (s["code.weight"] @ s["sender"][i] + 3 * s["init_mean.weight"] @ x.mean(0)) for i in active}
-    for _ in range(model.n_steps):
+    for _ in range(model.settings.n_steps):
         m = {i: np.zeros(5) for i in a}
         for j in a:
             for i in range(n):
                 if i != j and hyperbolic(p[i], p[j]) <= s["radius"]:
-                    m[i] = m.get(i, np.zeros(5)) + strength(s, j, i, model.tau) * a[j] * h[j]
+                    m[i] = m.get(i, np.zeros(5)) + strength(s, j, i, model.reach) * a[j] * h[j]
         g = {i: s["message.weight"] @ m[i] + s["message.bias"] for i in m}
         u = {i: a.get(i, 0) + 0.1 * math.sqrt((g[i] ** 2).sum()) - s["theta"][i] for i in g}
         chosen = [i for i in sorted(u, key=lambda i: -u[i])[:k] if sigmoid(u[i]) > 0.01]
@@ -55,7 +55,7 @@ def reference(model, x):
 def test_forward_is_the_equations():
     model = small()
     x = torch.randn(4, 6, 4, generator=torch.Generator().manual_seed(1))
-    logits = model(x)
+    logits = model(x).logits
     ptr, node, *_ = model._last
     for b in range(4):
         expected, active = reference(model, x[b].double().numpy())
@@ -68,15 +68,17 @@ def test_gradients_are_those_of_finite_differences():
     model = small().double().eval()
     x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     y = torch.tensor([0, 2, 1])
-    check_gradient(model, lambda: torch.nn.functional.cross_entropy(model(x), y))
+    check_gradient(model, lambda: torch.nn.functional.cross_entropy(model.rates(x)[0], y))
 
 
 def test_less_than_a_tenth_of_the_transformer():
-    assert sum(p.numel() for p in TunedResonantNetwork(32, 20).parameters()) < 403_348 / 10
+    assert TunedResonantNetwork().n_parameters() == 38_872 < 403_348 / 10
 
 
 def test_errors():
     with pytest.raises(ConfigError, match="dropout"):
-        TunedResonantNetwork(4, 3, dropout=1.0)
-    with pytest.raises(ConfigError, match="active must lie"):
-        small().set_active(0)
+        TunedResonantNetwork([4, 20, 3], dropout=1.0)
+    with pytest.raises(ConfigError, match="active_start must lie"):
+        TunedResonantNetwork([4, 20, 3], active_start=0.0)
+    with pytest.raises(ConfigError, match="leave both settings out"):
+        TunedResonantNetwork([4, 20, 3], content="mean")
