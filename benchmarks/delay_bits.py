@@ -1,11 +1,13 @@
 """Bits that delays take on a chip against accuracy: stored, computed from coordinates, made by hops.
 
 python benchmarks/delay_bits.py runs/yinyang/model.h5 runs/digits/model.h5 [--data-dir DIR] [--cores 32]
+python benchmarks/delay_bits.py MODEL --modes computed --name NAME      # other rows stay those of the table NAME
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import common
@@ -29,7 +31,8 @@ mapping: {before}.
 - `stored`: a code of so many bits with every synapse, incoming axon or neuron; codes stand for evenly spaced steps,
   with the first and the spacing of each projection chosen for the least spike-weighted squared error (these two numbers
   are not counted).
-- `computed`: coordinates of so many bits with every neuron and every incoming axon; hypothetical on Loihi.
+- `computed`: coordinates of so many bits with every neuron and every incoming axon; hypothetical on Loihi. Bias units
+  have no delay and no place, and are counted as axons all the same.
 - `hop`: so many residual bits with every synapse, on top of a whole number of steps for each hop, chosen for the least
   spike-weighted error: {ticks}; hypothetical on Loihi. Spikes of the host all enter at one tile.
 
@@ -38,7 +41,10 @@ synapses, in steps.
 """
 
 
-def rows_of(path, target, cores, data_dir):
+MODES = ("stored", "computed", "hop")
+
+
+def rows_of(path, target, cores, data_dir, modes=MODES):
     """``(name, float accuracy, hop ticks, rows)`` of a model file."""
     model = spsnn.load(path)
     data = workflow.load_split(workflow.data_of(model, path), "test", data_dir)
@@ -63,7 +69,7 @@ def rows_of(path, target, cores, data_dir):
             "exact %": error["delay_exact_percent"], "accuracy %": f"{100 * known[key]:.1f}",
         })  # fmt: skip
 
-    for per in SHARED_BY:
+    for per in SHARED_BY if "stored" in modes else ():
         for bits in range(7):
             add("stored", per, bits, bits * owners[per], *coded_delays(network, target, bits, per))
     try:
@@ -71,7 +77,7 @@ def rows_of(path, target, cores, data_dir):
     except ConfigError as error:
         print(f"{path}: no computed delays: {error}")
         laws = None
-    for bits in range(2, 9) if laws else ():
+    for bits in range(2, 9) if laws and "computed" in modes else ():
         finer = target.model_copy(update={"coordinate_bits": bits})
         delays, clipped, coordinates, _ = delay_modes.computed_delays(network, finer, laws)
         dimension = next(iter(coordinates.values())).shape[1]
@@ -79,7 +85,7 @@ def rows_of(path, target, cores, data_dir):
     spread = compile(network, target, cores=min(cores, neurons), **options)
     hops = synapse_hops(spread.flat, target, spread.partition, spread.routing)
     ticks = best_hop_ticks(spread)
-    for bits in range(5):
+    for bits in range(5) if "hop" in modes else ():
         residual = target.model_copy(update={"hop_residual_bits": bits, "hop_ticks": ticks})
         delays, clipped, _ = delay_modes.hop_delays(network, residual, hops)
         add("hop", "synapse, residual", bits, bits * synapses, delays, clipped)
@@ -95,11 +101,15 @@ def main():
     parser.add_argument("--cores", type=int, default=32)
     parser.add_argument("--data-dir")
     parser.add_argument("--name", default="delay_bits", help="name of the files under docs/results")
+    parser.add_argument("--modes", nargs="*", default=MODES, choices=MODES, help="others are kept from the last run")
     options = parser.parse_args()
+    file = common.RESULTS / f"{options.name}.json"
+    kept = json.loads(file.read_text()) if len(options.modes) < len(MODES) else {}
     target, tables, before, ticks = load_target(options.target), {}, [], []
     for path in options.models:
-        name, accuracy, chosen, rows = rows_of(path, target, options.cores, options.data_dir)
-        tables[name] = rows
+        name, accuracy, chosen, rows = rows_of(path, target, options.cores, options.data_dir, options.modes)
+        rows += [row for row in kept.get(name, []) if row["delays"] not in options.modes]
+        tables[name] = sorted(rows, key=lambda row: MODES.index(row["delays"]))
         before.append(f"{100 * accuracy:.1f} % ({name})")
         ticks.append(f"{chosen} ({name})")
     text = TEXT.format(

@@ -6,6 +6,7 @@ from spsnn.datasets.digits import Digits, stratified_split
 from spsnn.datasets.encodings import encode_rate, encode_ttfs
 from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.joint import JointSet
+from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.registry import DATASETS, load
 from spsnn.datasets.sequences import HierarchicalPatterns, LongRangePatterns
 from spsnn.datasets.tonic_events import from_tonic
@@ -42,6 +43,7 @@ __all__ = [
     "JointSet",
     "LongRangePatterns",
     "LoseChannels",
+    "MNISTSpikes",
     "SpikeBatch",
     "TimeBin",
     "TimeStretch",

@@ -10,15 +10,17 @@ from spsnn.datasets.heidelberg import SHD, SSC
 from spsnn.datasets.imdb import imdb
 from spsnn.datasets.joint import joint
 from spsnn.datasets.mnist import mnist, sequential_mnist
+from spsnn.datasets.mnist_features import mnist_features
+from spsnn.datasets.mnist_spikes import MNISTSpikes
 from spsnn.datasets.noise import noise
 from spsnn.datasets.sequences import hierarchical, long_range
 from spsnn.datasets.yinyang import YinYang
 from spsnn.errors import ConfigError
 
-SPIKES = {"yinyang": YinYang, "digits": Digits, "shd": SHD, "ssc": SSC}
+SPIKES = {"yinyang": YinYang, "digits": Digits, "shd": SHD, "ssc": SSC, "mnist_spikes": MNISTSpikes}
 DENSE = {
     "yinyang_dense": yin_yang_dense, "digits_dense": digits_dense, "mnist": mnist, "sequential_mnist": sequential_mnist,
-    "cifar10": cifar10, "imdb": imdb, "noise": noise, "joint": joint,
+    "mnist_features": mnist_features, "cifar10": cifar10, "imdb": imdb, "noise": noise, "joint": joint,
     "hierarchical": hierarchical, "long_range": long_range,
 }  # fmt: skip
 DATASETS = SPIKES | DENSE
@@ -28,8 +30,9 @@ def load(name, split, data_dir=None, **options):
     """Load a data set by name: ``load("shd", "train", "data", n_channels=140)``.
 
     Args:
-        name: a key of `DATASETS`: "yinyang", "digits", "shd", "ssc" as spikes; "yinyang_dense", "digits_dense",
-            "mnist", "sequential_mnist", "cifar10", "imdb", "noise", "joint", "hierarchical", "long_range" as features.
+        name: a key of `DATASETS`: "yinyang", "digits", "shd", "ssc", "mnist_spikes" as spikes; "yinyang_dense",
+            "digits_dense", "mnist", "sequential_mnist", "mnist_features", "cifar10", "imdb", "noise", "joint",
+            "hierarchical", "long_range" as features.
         split: "train", "validation" or "test".
         data_dir: directory of the files; sets that read none ignore it.
         **options: keyword options of the data set's class or function.

@@ -50,7 +50,7 @@ def main():
         "sparse resonant network": spsnn.SparseResonantNetwork(
             [8, 128, 10], width=32, n_steps=2, rank=8, span=3, content="local", node_code=True, spark_gain=3.0
         ),
-        "neural field": spsnn.NeuralField(8, 10, motor=20, prefrontal=40, bias=-2.0, seed=0),
+        "neural field": spsnn.NeuralField([8, 8, 20, 40, 10], bias=-2.0),
     }
     for name, model in models.items():
         train(model, x, y, epochs, 1e-2)

@@ -16,6 +16,7 @@ from spsnn.hwmap.exports.sanafe import write_sanafe
 from spsnn.hwmap.noc.result import simulate_noc
 from spsnn.hwmap.partition.cores import partition as assign_cores
 from spsnn.hwmap.partition.crossbar import assign_tiles
+from spsnn.hwmap.partition.fan_in import check_relays, partition_in_parts
 from spsnn.hwmap.partition.resources import LIMITS
 from spsnn.hwmap.place.methods import place
 from spsnn.hwmap.place.refine import Objective
@@ -103,7 +104,7 @@ class Chip:
             "placement": self.options["placement"],
             "seed": self.options["seed"],
             "routing": "multicast" if target.multicast else "unicast",
-            "neurons_on_chip": neurons,
+            "neurons_on_chip": len(self.flat.on_chip),
             "input_units": int(self.flat.is_input.sum()),
             "synapses": synapses,
             "cores_used": self.partition.n_cores,
@@ -114,7 +115,7 @@ class Chip:
             "repair_moves": self.partition.moves,
             "fan_in_max": int(self.flat.fan_in.max(initial=0)),
             "synapse_memory_total_bits": int(use["synapse_memory_bits"].sum()),
-            "delay_storage_bits": self.bits.per_synapse * synapses
+            "delay_storage_bits": self.bits.per_synapse * (synapses + neurons - len(self.flat.on_chip))
             + self.bits.per_neuron * neurons
             + self.bits.per_axon * axons_in,
             "delay_bits_per_synapse": self.bits.per_synapse,
@@ -127,7 +128,7 @@ class Chip:
             share = use[name] / getattr(target, limit)
             out[f"utilisation_{name}_max"] = float(share.max())
             out[f"utilisation_{name}_mean"] = float(share.mean())
-        out |= getattr(self.partition, "figures", None) or {}
+        out |= self.partition.figures or {}
         laws = self.extra.get("laws")
         if laws:
             out["delay_fit_residual_rms_steps"] = max(law.residual_rms_steps for law in laws)
@@ -164,6 +165,7 @@ def compile(
     cores=None,
     objective=None,
     scale="max",
+    split_fan_in=False,
 ):
     """Map a trained network on a chip: quantise, partition, place, route, cost.
 
@@ -180,6 +182,8 @@ def compile(
             found to fit.
         objective: ``Objective`` of the swap search; None weighs hops, and in ``hop`` mode delay error as much.
         scale: of the integer weights, ``max``, ``mse`` or ``spikes``: see ``spsnn.hwmap.quantise.scales``.
+        split_fan_in: let a neuron with more synapses than a core holds have relays on other cores, where the target has
+            graded spikes: see ``spsnn.hwmap.partition.fan_in``.  Not in ``hop`` mode.
 
     Returns:
         Chip.
@@ -189,7 +193,8 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
-    return _Mapper(network, target, seed, partition, delay_mode, cores, scale).chip(placement, objective=objective)
+    mapper = _Mapper(network, target, seed, partition, delay_mode, cores, scale, split_fan_in)
+    return mapper.chip(placement, objective=objective)
 
 
 def compare_placements(
@@ -245,7 +250,9 @@ _COMPARED = (
 class _Mapper:
     """The steps before placement, done once."""
 
-    def __init__(self, network, target, seed, partition, delay_mode, cores, scale="max", held=None):
+    def __init__(
+        self, network, target, seed, partition, delay_mode, cores, scale="max", split_fan_in=False, held=None
+    ):  # fmt: skip
         delay_modes.check_delay_mode(delay_mode)
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ConfigError(f"seed must be a whole number >= 0, got {seed!r}")
@@ -254,18 +261,29 @@ class _Mapper:
                 f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
             )
         self.network, self.target = network, load_target(target)
-        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale}
+        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale,
+                        "split_fan_in": split_fan_in}  # fmt: skip
         self.neurons = neuron_label(network, self.target)
         self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
-        self.laws = delay_modes.fit_delay_law(network) if delay_mode == "computed" else None
-        self.integers = quantise(network, self.target, scale)
+        self.integers, self.extra = quantise(network, self.target, scale), {"neuron_label": self.neurons}
+        if delay_mode == "computed":
+            laws = delay_modes.fit_delay_law(network)
+            delays, clipped, coordinates, grid = delay_modes.computed_delays(network, self.target, laws)
+            self.integers = self.integers.with_delays(delays, clipped)
+            self.extra |= {"laws": laws, "coordinates": coordinates, "grid": grid}
         how = {"method": partition, "cores": cores, "seed": seed}
+        delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
         if held is not None:
             self.partition = held
+            check_relays(self.flat, held, delays)
         elif self.target.family == "crossbar":
-            delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
             self.partition = assign_tiles(self.flat, self.target, delays, **how)
+        elif split_fan_in:
+            if delay_mode == "hop":
+                raise ConfigError("split_fan_in knows no delays made by hops: use delay_mode 'stored' or 'computed'")
+            weights = np.concatenate([np.zeros(0, np.int64), *self.integers.weights])
+            self.partition = partition_in_parts(self.flat, self.target, self.bits, delays, weights, **how)
         else:
             self.partition = assign_cores(self.flat, self.target, self.bits, **how)
         check_decays(self.flat, self.integers.network, self.target, self.partition)
@@ -279,12 +297,8 @@ class _Mapper:
             options = {"seed": self.options["seed"], "objective": objective, "network": network, "sums": self.sums}
             slots = place(flat, target, parts, method=placement, **options)
         routing = route(flat, target, parts, slots, self.sums)
-        integers, extra = self.integers, {"neuron_label": self.neurons}
-        if self.options["delay_mode"] == "computed":
-            delays, clipped, coordinates, grid = delay_modes.computed_delays(network, target, self.laws)
-            integers = integers.with_delays(delays, clipped)
-            extra |= {"laws": self.laws, "coordinates": coordinates, "grid": grid}
-        elif self.options["delay_mode"] == "hop":
+        integers, extra = self.integers, dict(self.extra)
+        if self.options["delay_mode"] == "hop":
             hops = synapse_hops(flat, target, parts, routing)
             delays, clipped, residuals = delay_modes.hop_delays(network, target, hops)
             integers = integers.with_delays(delays, clipped)

@@ -13,7 +13,7 @@ TERMS = "hops_per_inference", "link_load_max", "delay_error_per_inference"
 
 def pareto(
     network, target="loihi2", *, divisions=4, placement="learned", seed=0, partition="mtkahypar", delay_mode="hop",
-    cores=None,
+    cores=None, split_fan_in=False,
 ):  # fmt: skip
     """Placements of one partition under many weighings of hops, busiest link and delay error.
 
@@ -28,7 +28,7 @@ def pareto(
             ``divisions + 1`` otherwise.
         placement: the start.
         seed: of partition, start and search; equal seeds give equal rows.
-        partition, delay_mode, cores: as in ``compile``.
+        partition, delay_mode, cores, split_fan_in: as in ``compile``.
 
     Returns:
         list of dicts, the start first: ``weights`` (a, b, c; None for the start), the terms ``hops_per_inference``,
@@ -41,7 +41,7 @@ def pareto(
     """
     if isinstance(divisions, bool) or not isinstance(divisions, (int, np.integer)) or divisions < 1:
         raise ConfigError(f"pareto needs divisions >= 1, got {divisions!r}")
-    mapper = _Mapper(network, target, seed, partition, delay_mode, cores)
+    mapper = _Mapper(network, target, seed, partition, delay_mode, cores, split_fan_in=split_fan_in)
     rows = [_row(mapper.chip(placement), None)]
     scale = [rows[0][term] or 1.0 for term in TERMS]
     for i in range(divisions, -1, -1):

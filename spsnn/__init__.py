@@ -21,6 +21,7 @@ from spsnn.errors import (
 from spsnn.kernels.events import SpikeBatch
 from spsnn.memory import keep_freed_memory
 from spsnn.models import (
+    GatedField,
     LocalNetwork,
     ModelConfig,
     NeuralField,
@@ -53,6 +54,7 @@ __all__ = [
     "Euclidean",
     "ExportError",
     "FreeDelaySynapse",
+    "GatedField",
     "Grid",
     "LeakyIntegrator",
     "LocalNetwork",

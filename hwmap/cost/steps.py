@@ -14,7 +14,7 @@ from spsnn.hwmap.traffic.events import Events, Wiring
 def cost_by_step(chip, trace, delays=None):
     """Energy and time of each step by the ``simple`` model; they add up to those of `spsnn.hwmap.cost.cost_of_trace`.
 
-    Where cores send partial sums, their messages over links are shared among the steps like the merges themselves.
+    Where cores send partial sums, their messages over links are shared among the steps in proportion to their number.
 
     Args:
         chip: ``Chip``.
@@ -29,8 +29,7 @@ def cost_by_step(chip, trace, delays=None):
         trace, own if delays is None else np.asarray(delays)
     )
     helper, home, sums = events.sums
-    merged = events.counts["merge"].sum(1)
-    share = merged / max(merged.sum(), 1)
+    share = events.sums_of_row / max(events.sums_of_row.sum(), 1)
     rows = []
     for step in range(trace.n_steps):
         rates = np.bincount(trace.neuron[trace.step == step], minlength=chip.flat.n).astype(float)

@@ -70,6 +70,8 @@ def fit_delay_law(network):
 
     Least squares of ``delay_ij = d_min + alpha |p_i - p_j|`` (Euclidean distance) over the projection's synapses.
     Where several synapses share the longest delay, the model cuts delays there: they are left out, and the law is cut.
+    Synapses of a population without coordinates that all have one delay, such as those of bias units, keep it: their
+    law has ``alpha`` 0.
 
     Returns:
         list of DelayLaw, one for each projection.
@@ -78,13 +80,12 @@ def fit_delay_law(network):
         ConfigError: no coordinates, or a root-mean-square residual above half a step: such delays do not come from
             these coordinates, so a chip cannot compute them.
     """
-    _dimension(network)
-    laws = []
+    places, laws = _places(network), []
     for p in network.projections:
         if not p.n_synapses:
             laws.append(DelayLaw(0.0, 0.0, 0.0))
             continue
-        distance = _distance(coordinates_of(network[p.pre]), coordinates_of(network[p.post]), p)
+        distance = _distance(places, p)
         law = _fit(distance, p.delay)
         residual = float(np.sqrt(np.mean((law.delay(distance) - p.delay) ** 2)) / network.dt)
         if residual > MAX_FIT_RESIDUAL_STEPS:
@@ -109,20 +110,21 @@ def _fit(distance, delay):
 def computed_delays(network, target, laws):
     """Delays that a receiver derives from quantised coordinates.
 
-    Coordinates of all populations share one grid of ``2^coordinate_bits`` points over their largest extent.
+    Coordinates of all populations share one grid of ``2^coordinate_bits`` points over their largest extent.  Synapses
+    of populations without coordinates have the delay of their law.
 
     Returns:
         ``(delays, clipped, coordinates, grid)``: steps and cut flags for each projection, integer coordinates
         ``[N, D]`` by population, and the grid as ``{"origin": [D], "step": float}``.
     """
-    names = _spatial(network)
-    cloud = np.concatenate([coordinates_of(network[name]) for name in names])
+    places = _places(network)
+    cloud = np.concatenate(list(places.values()))
     origin = cloud.min(0)
     step = float((cloud.max(0) - origin).max() / (2**target.coordinate_bits - 1)) or 1.0
-    coordinates = {n: np.rint((coordinates_of(network[n]) - origin) / step).astype(np.int64) for n in names}
+    coordinates = {name: np.rint((x - origin) / step).astype(np.int64) for name, x in places.items()}
     delays, clipped = [], []
     for p, law in zip(network.projections, laws, strict=True):
-        distance = step * _distance(coordinates[p.pre], coordinates[p.post], p)
+        distance = step * _distance(coordinates, p)
         delay = law.delay(distance)
         steps, cut = to_steps(delay, network.dt, target.max_delay_steps, target.min_delay_steps)
         delays.append(steps)
@@ -156,25 +158,35 @@ def hop_delays(network, target, hops):
     return delays, clipped, residuals
 
 
-def _spatial(network):
-    """Names of the populations at either end of a projection."""
+def _places(network):
+    """Coordinates of the populations at either end of a projection whose delays differ, and of others that have them.
+
+    Raises:
+        ConfigError: a population lacks coordinates that it needs, or dimensions differ.
+    """
     used = {end for p in network.projections for end in (p.pre, p.post)}
-    return [p.name for p in network.populations if p.name in used]
+    varied = {end for p in network.projections if p.n_synapses and np.ptp(p.delay) > 0 for end in (p.pre, p.post)}
+    missing = [p.name for p in network.populations if p.name in varied and p.positions is None]
+    places = {p.name: coordinates_of(p) for p in network.populations if p.name in used and p.positions is not None}
+    if missing or not places:
+        names = ", ".join(missing) or "none of them"
+        raise ConfigError(
+            f"delay_mode 'computed' needs coordinates of every connected population; {names} has none: "
+            "use delay_mode='stored', or a model with a space"
+        )
+    sizes = {name: x.shape[1] for name, x in places.items()}
+    if len(set(sizes.values())) > 1:
+        raise ConfigError(f"delay_mode 'computed' needs one space for all populations; dimensions are {sizes}")
+    return places
 
 
 def _dimension(network):
-    names = _spatial(network)
-    missing = [name for name in names if network[name].positions is None]
-    if missing:
-        raise ConfigError(
-            f"delay_mode 'computed' needs coordinates of every connected population; {', '.join(missing)} has none: "
-            "use delay_mode='stored', or a model with a space"
-        )
-    sizes = {name: coordinates_of(network[name]).shape[1] for name in names}
-    if len(set(sizes.values())) > 1:
-        raise ConfigError(f"delay_mode 'computed' needs one space for all populations; dimensions are {sizes}")
-    return next(iter(sizes.values()), 0)
+    return next(iter(_places(network).values())).shape[1]
 
 
-def _distance(pre, post, projection):
+def _distance(places, projection):
+    """Distance of every synapse ``[n_synapses]``; 0 where an end has no place."""
+    pre, post = places.get(projection.pre), places.get(projection.post)
+    if pre is None or post is None:
+        return np.zeros(projection.n_synapses)
     return np.linalg.norm(pre[projection.sources] - post[projection.indices], axis=1)

@@ -26,7 +26,8 @@ class Layout:
 
             * ``core`` ``[n]``: core of every neuron, populations end to end; -1 for input units
             * ``synapse_core`` ``[n_synapses]``: core of every synapse, projections end to end; only where helper cores
-              hold synapses of other cores' neurons (crossbars)
+              hold synapses of other cores' neurons (crossbars, split fan-in)
+            * ``synapse_part`` ``[n_synapses]``: 0 with the neuron, k with its k-th relay (split fan-in)
             * ``core_slot`` ``[K]``, ``core_tile`` ``[K, 2]``: place and tile ``(x, y)`` of every core
             * ``projection/<i>/indptr``, ``indices``, ``weight``, ``delay_steps``: compressed rows; weights in integer
               units of the postsynaptic population's ``weight_scale``
@@ -60,6 +61,8 @@ def from_chip(chip):
     }
     if chip.partition.synapse_core is not None:
         arrays["synapse_core"] = chip.partition.synapse_core.astype(np.int64)
+    if chip.partition.part is not None:
+        arrays["synapse_part"] = chip.partition.part
     for at, p in enumerate(network.projections):
         arrays[f"projection/{at}/indptr"] = np.asarray(p.indptr, np.int64)
         arrays[f"projection/{at}/indices"] = np.asarray(p.indices, np.int32)

@@ -41,7 +41,7 @@ def write_sanafe(chip, folder, trace=None):
         raise ExportError(f"SANA-FE knows one mesh with one price of a hop; {target.name} has {target.n_chips} chips")
     wiring = Wiring.of(chip.flat, target, chip.partition, chip.bits)
     if len(wiring.sums[1]):
-        raise ExportError("SANA-FE has no partial sums: this mapping splits rows of crossbars over tiles")
+        raise ExportError("SANA-FE has no partial sums: this mapping splits rows of crossbars, or fan-in, over cores")
     make_folder(folder)
     for name, text in ((ARCHITECTURE, _architecture(chip)), (NETWORK, _network(chip, wiring, trace))):
         with replacing(Path(folder) / name, ExportError) as temporary:

@@ -181,7 +181,8 @@ class NocModel:
         self.pair_neuron = np.concatenate([key // n_cores, sums])
         self.pair_core = np.concatenate([key % n_cores, core[summed]])
         served = target.time_axon_in_ns + np.bincount(at, synapse_ns, minlength=len(key))
-        self.service = np.append(served, np.full(len(sums), target.time_merge_ns or 0.0))
+        merged = target.time_axon_in_ns + dense if wiring.relays else target.time_merge_ns or 0.0
+        self.service = np.append(served, np.full(len(sums), merged))
         tile = np.where(flat.is_input, self.port_tile, self.core_tile[core])
         tile = np.concatenate([tile, self.core_tile[self.helper]])
         if target.multicast:
@@ -241,7 +242,7 @@ class NocModel:
         away = np.flatnonzero(pair >= 0)
         pre, post = np.append(flat.pre, flat.pre[away]), np.append(flat.post, flat.n + pair[away])
         order = np.argsort(pre, kind="stable")
-        delays = np.append(self.delays, self.delays[away])[order]
+        delays = np.append(self.delays, self.wiring.sum_delays(self.delays))[order]
         return np.searchsorted(pre[order], np.arange(flat.n + 1)), post[order], delays
 
     def messages(self, trace):
@@ -265,9 +266,10 @@ class NocModel:
         step_ptr = np.searchsorted(trace.step, np.arange(trace.n_steps + 1))
         times = np.array([getattr(target, f"time_{name}_ns") for name in
                           ("neuron_active", "neuron_inactive", "spike_out", "axon_out")])  # fmt: skip
+        timed = active.shape[1] if self.wiring.relays else flat.n
         entry, gap, delivery, *groups, floor, n = produce(
-            step_ptr, trace.neuron, active, flat.n, self.core_ptr, self.core_neurons, self.entry_ptr, self.entry_pairs,
-            times, self.settings.host_gap_ns,
+            step_ptr, trace.neuron, active, flat.n, timed, self.core_ptr, self.core_neurons, self.entry_ptr,
+            self.entry_pairs, times, self.settings.host_gap_ns,
         )  # fmt: skip
         return Messages(entry, gap, delivery, tuple(groups), floor, n)
 

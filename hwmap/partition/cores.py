@@ -14,6 +14,8 @@ from spsnn.hwmap.partition.resources import LIMITS, Resources, check_neurons
 METHODS = ("mtkahypar", "geometric")
 # How many neurons of a full core are tried for each place with room.
 _TRIED = 32
+# Mt-KaHyPar takes minutes beyond: pins of the hypergraph, that is neurons over all axons.
+MOST_PINS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class Partition:
         moves: neurons that capacity repair moved.
         synapse_core: core of every synapse ``[n_synapses]``, or None where each lies with its postsynaptic neuron.
         home: core whose neurons each core serves ``[n_cores]``, or None where every core serves its own.
+        part: part of its neuron's fan-in that each synapse is in ``[n_synapses]``, 0 with the neuron and k with its
+            k-th relay (see `spsnn.hwmap.partition.fan_in`), or None where no neuron has relays.
+        figures: what the report says about the partition, or None.
     """
 
     core: np.ndarray
@@ -37,14 +42,17 @@ class Partition:
     moves: int
     synapse_core: np.ndarray | None = None
     home: np.ndarray | None = None
+    part: np.ndarray | None = None
+    figures: dict | None = None
 
 
 def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
     """Assign every neuron to a core.
 
     ``mtkahypar`` cuts the hypergraph of axons (one hyperedge for each presynaptic neuron, weighted by its spikes) for
-    the least connectivity, ``geometric`` halves the cloud of learned coordinates again and again.  Both then move
-    neurons off cores that break a limit.  Without ``cores`` the smallest number found to fit is used.
+    the least connectivity, ``geometric`` halves the cloud of learned coordinates again and again.  Beyond ``MOST_PINS``
+    pins ``mtkahypar`` sees a sample of the axons, and the figures say how many.  Both then move neurons off cores that
+    break a limit.  Without ``cores`` the smallest number found to fit is used.
 
     Args:
         flat: ``Flat``.
@@ -66,9 +74,12 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
     check_neurons(flat, target, bits)
     n = len(flat.on_chip)
     weights = _node_weights(flat, target, bits)
-    positions = None
+    positions = edges = figures = None
     if method == "geometric":
         positions = flat.positions("partition='geometric'", "partition='mtkahypar'")
+    else:
+        edges, share = _hyperedges(flat, seed)
+        figures = {"partition_axons_percent": 100 * share} if share < 1 else None
 
     def attempt(k):
         if k == 1:
@@ -76,7 +87,7 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
         elif method == "geometric":
             block = _bisect(positions, weights, k)
         else:
-            block = _cut(flat, weights, k, seed)
+            block = _cut(flat, edges, weights, k, seed)
         core = np.full(flat.n, -1, np.int64)
         core[flat.on_chip] = _fill_empty(block, k)
         resources = Resources(flat, target, bits, core, k)
@@ -87,8 +98,10 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
         resources, moves = attempt(cores)
         if moves is None:
             raise _too_big(resources, f"{cores} cores as asked for; use more, or leave cores=None")
-        return _result(resources, moves)
-    return _result(*_smallest(attempt, flat, target, bits))
+    else:
+        resources, moves = _smallest(attempt, flat, target, bits)
+    use = resources.use()
+    return Partition(resources.core, resources.n_cores, use, resources.reached, moves, figures=figures)
 
 
 def neuron_order(flat, k, *, method="mtkahypar", seed=0):
@@ -99,7 +112,7 @@ def neuron_order(flat, k, *, method="mtkahypar", seed=0):
     if method == "geometric":
         positions = flat.positions("partition='geometric'", "partition='mtkahypar'")
         return np.argsort(_bisect(positions, weights, k), kind="stable")
-    return np.argsort(_cut(flat, weights, k, seed), kind="stable")
+    return np.argsort(_cut(flat, _hyperedges(flat, seed)[0], weights, k, seed), kind="stable")
 
 
 def _check_cores(cores, n, target):
@@ -159,10 +172,6 @@ def _too_big(resources, where):
     )
 
 
-def _result(resources, moves):
-    return Partition(resources.core, resources.n_cores, resources.use(), resources.reached, moves)
-
-
 def _node_weights(flat, target, bits):
     """Share of a core that each neuron takes, in millionths (integers for the partitioner)."""
     memory = np.full(flat.n, float(bits.per_neuron))
@@ -184,7 +193,27 @@ def _kahypar():
     return mtkahypar.initialize(1, False)
 
 
-def _cut(flat, weights, k, seed):
+def _hyperedges(flat, seed):
+    """Axons as ``(pins, weights)`` for the partitioner, and the share of all axons that they are.
+
+    With more than ``MOST_PINS`` pins axons are drawn in proportion to their weight (systematic sampling), each with the
+    number of times it was drawn, so that the expected connectivity of every partition stays the same but for a factor.
+    """
+    axons = flat.axons
+    top = max((spikes / count for _, spikes, count in axons), default=0.0) or 1.0
+    # A silent axon still takes room, so each one weighs a little.
+    weights = np.array([count + round(1000 * spikes / top) for _, spikes, count in axons], np.int64)
+    share = MOST_PINS / max(sum(len(pins) for pins, _, _ in axons), 1)
+    if share >= 1:
+        return ([pins for pins, _, _ in axons], weights), 1.0
+    draws = max(int(share * len(axons)), 1)
+    at = (np.arange(draws) + np.random.default_rng(seed).random(draws)) / draws * weights.sum()
+    drawn = np.minimum(np.searchsorted(np.cumsum(weights), at, side="right"), len(axons) - 1)
+    kept, times = np.unique(drawn, return_counts=True)
+    return ([axons[at][0] for at in kept], times), len(kept) / len(axons)
+
+
+def _cut(flat, edges, weights, k, seed):
     library = _kahypar()
     mtkahypar.set_seed(int(seed))
     context = library.context_from_preset(mtkahypar.PresetType.DETERMINISTIC)
@@ -195,11 +224,8 @@ def _cut(flat, weights, k, seed):
     node = np.full(flat.n, -1, np.int64)
     node[flat.on_chip] = shuffled
     weights = weights[np.argsort(shuffled)]
-    edges = [node[pins].tolist() for pins, _, _ in flat.axons]
-    top = max((spikes / count for _, spikes, count in flat.axons), default=0.0) or 1.0
-    # A silent axon still takes room, so each one weighs a little.
-    edge_weights = [count + round(1000 * spikes / top) for _, spikes, count in flat.axons]
-    graph = library.create_hypergraph(context, len(weights), len(edges), edges, weights.tolist(), edge_weights)
+    pins = [node[members].tolist() for members in edges[0]]
+    graph = library.create_hypergraph(context, len(weights), len(pins), pins, weights.tolist(), edges[1].tolist())
     return np.array(graph.partition(context).get_partition(), np.int64)[shuffled]
 
 

@@ -35,11 +35,9 @@ class CrossbarPartition(Partition):
 
     Attributes:
         tiles: a ``Tile`` for each core, home tiles first.
-        figures: what the report says about the tiles.
     """
 
     tiles: tuple = ()
-    figures: dict | None = None
 
 
 def assign_tiles(flat, target, delays, *, method="mtkahypar", cores=None, seed=0):
@@ -143,4 +141,4 @@ def _result(flat, target, core, row, tile, home, reached):
         "utilisation_cells_mean": float(share.mean()),
         "tiles_per_neuron_max": int(reached.sum(1).max()),
     }
-    return CrossbarPartition(core, k, use, reached, 0, tile, home, tiles, figures)
+    return CrossbarPartition(core, k, use, reached, 0, tile, home, figures=figures, tiles=tiles)

@@ -127,6 +127,7 @@ def check_neurons(flat, target, bits):
     fan_in = int(flat.fan_in[worst])
     sources = len(np.unique(flat.pre[flat.post == worst]))
     memory = fan_in * (target.weight_bits + bits.per_synapse) + bits.per_neuron + sources * bits.per_axon
+    ways = "split them over cores (split_fan_in=True, --split-fan-in), " if target.graded_spike_bits else ""
     for limit, amount in (
         ("fan_in_per_neuron", fan_in),
         ("axons_in_per_core", sources),
@@ -135,12 +136,13 @@ def check_neurons(flat, target, bits):
         allowed = getattr(target, limit)
         if amount > allowed:
             raise CapacityError(
-                f"{_name(flat, worst)} alone needs {amount} of {limit}, {target.name} has {allowed}: "
-                f"prune its {fan_in} synapses, or take a target with {limit} >= {amount}"
+                f"{neuron_name(flat, worst)} alone needs {amount} of {limit}, {target.name} has {allowed}: "
+                f"prune its {fan_in} synapses, {ways}or take a target with {limit} >= {amount}"
             )
 
 
-def _name(flat, neuron):
+def neuron_name(flat, neuron):
+    """A neuron in the common numbering, in words."""
     for p in flat.network.populations:
         members = flat.members(p.name)
         if members.start <= neuron < members.stop:

@@ -69,6 +69,7 @@ class Target(BaseModel):
     fan_in_per_neuron: int = _Count
     crossbar_rows: int | None = Field(default=None, ge=1)
     crossbar_columns: int | None = Field(default=None, ge=1)
+    graded_spike_bits: int = Field(default=0, ge=0, le=64)
     decay_sets_per_core: int | None = Field(default=None, ge=1)
 
     weight_bits: int = Field(ge=2, le=32)

@@ -23,12 +23,14 @@ class Events:
         steps: steps that one row stands for.
         sums: partial sums sent from helper core to home core per inference ``(helper [P], home [P], messages [P])``.
         rates: spikes per neuron and inference ``[n]``.
+        sums_of_row: partial sums sent in every row ``[S]``.
     """
 
     counts: dict
     steps: int
     sums: tuple = ()
     rates: np.ndarray | None = None
+    sums_of_row: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Wiring:
     """Where the spikes of every neuron of a partitioned network go.
 
     A synapse lies on ``partition.synapse_core``, or on the core of its postsynaptic neuron.  Where the two differ, the
-    core of the synapse (a helper) sends a partial sum for that neuron to the neuron's core (its home).
+    core of the synapse (a helper) sends a partial sum for that neuron to the neuron's core (its home).  On crossbars
+    the home merges it; elsewhere relays (``partition.part``) send it as graded spikes, which cost what neurons, spikes
+    and synapses cost, and are a step earlier than the neuron's update.
 
     Attributes:
         flat: ``Flat``.
@@ -67,11 +71,22 @@ class Wiring:
     @cached_property
     def sums(self):
         """Partial sums: ``(pair of every synapse or -1, helper core of every pair, neuron of every pair)``."""
-        home = self.partition.core[self.flat.post]
-        away = np.flatnonzero(self.synapse_core != home)
+        home, part = self.partition.core[self.flat.post], self.partition.part
+        part = (self.synapse_core != home).astype(np.int64) if part is None else part
+        away, n_parts = np.flatnonzero(part), int(part.max(initial=0)) + 1
         pair = np.full(len(home), -1)
-        keys, pair[away] = np.unique(self.synapse_core[away] * self.flat.n + self.flat.post[away], return_inverse=True)
-        return pair, keys // self.flat.n, keys % self.flat.n
+        keys = (self.synapse_core * self.flat.n + self.flat.post) * n_parts + part
+        keys, pair[away] = np.unique(keys[away], return_inverse=True)
+        return pair, keys // n_parts // self.flat.n, keys // n_parts % self.flat.n
+
+    @property
+    def relays(self):
+        """Whether partial sums are graded spikes of relays."""
+        return self.partition.part is not None
+
+    def sum_delays(self, delays):
+        """Steps from a spike to the partial sum that it is in, for the synapses that have one."""
+        return delays[self.sums[0] >= 0] - self.relays
 
     @cached_property
     def copies(self):
@@ -109,16 +124,32 @@ class Wiring:
             "spike_out": per_core(rates),
             "axon_out": per_core(rates * self.copies),
             "axon_in": rates @ self.partition.reached,
-            "merge": np.bincount(home, sent, minlength=k),
         }
-        return Events({name: row[None] for name, row in counts.items()}, steps, (helper, home, sent), rates)
+        counts = {name: row[None] for name, row in counts.items()}
+        self._count_sums(counts, sent[None], steps)
+        return Events(counts, steps, (helper, home, sent), rates, np.array([sent.sum()]))
+
+    def _count_sums(self, counts, sent, steps):
+        """Add the events of partial sums ``sent [S, P]`` to counts whose rows stand for ``steps`` steps."""
+        k, (_, helper, neuron) = self.partition.n_cores, self.sums
+        at_home, at_helper = (
+            sent @ coo_array((np.ones(len(core)), (np.arange(len(core)), core)), (len(core), k)).tocsr()
+            for core in (self.partition.core[neuron], helper)
+        )
+        if not self.relays:
+            counts["merge"] = at_home
+            return
+        at_rest = steps * np.bincount(helper, minlength=k) - at_helper
+        more = {"neuron_active": at_helper, "neuron_inactive": at_rest, "spike_out": at_helper, "axon_out": at_helper,
+                "axon_in": at_home, "synaptic_op": at_home}  # fmt: skip
+        counts |= {name: counts[name] + rows for name, rows in more.items()} | {"merge": 0 * at_home}
 
     def traced(self, trace, delays):
         """Events of every step of a recorded inference.
 
         Messages are sent, received and looked up in the step of the spike; the neuron is updated, and partial sums are
         merged, ``max(delay, 1)`` steps later, as cores update their neurons before they receive.  What would arrive
-        after the last step is not counted.
+        after the last step is not counted.  A relay is updated, and sends, one step before its neuron is updated.
 
         Args:
             trace: ``Trace``.
@@ -135,20 +166,17 @@ class Wiring:
         spikes = coo_array((np.ones(len(trace.step)), (trace.step, trace.neuron)), (steps, flat.n)).tocsr()
         place = coo_array((np.ones(len(inside)), (inside, self.partition.core[inside])), (flat.n, k)).tocsr()
         pair, helper, neuron = self.sums
+        away = pair >= 0
         arrived = np.zeros((steps, flat.n + len(helper)), bool)
-        waits = np.maximum(delays, 1)
+        starts, ends = np.append(flat.pre, flat.pre[away]), np.append(flat.post, flat.n + pair[away])
+        waits = np.maximum(np.append(delays, self.sum_delays(delays)), 1)
         for wait in np.unique(waits):
             if wait >= steps:
                 break
-            now = waits == wait
-            away = now & (pair >= 0)
-            ends = np.concatenate([flat.post[now], flat.n + pair[away]])
-            starts = np.concatenate([flat.pre[now], flat.pre[away]])
-            reach = coo_array((np.ones(len(ends)), (starts, ends)), (flat.n, arrived.shape[1])).tocsr()
+            at = starts[waits == wait], ends[waits == wait]
+            reach = coo_array((np.ones(len(at[0])), at), (flat.n, arrived.shape[1])).tocsr()
             hit = (spikes[: steps - wait] @ reach).tocoo()
             arrived[hit.row + wait, hit.col] = True
-        home = self.partition.core[neuron]
-        homes = coo_array((np.ones(len(home)), (np.arange(len(home)), home)), (len(home), k)).tocsr()
         active = arrived[:, : flat.n] @ place
         counts = {
             "synaptic_op": spikes @ self.synapses(~self.sparse),
@@ -158,10 +186,12 @@ class Wiring:
             "spike_out": spikes @ place,
             "axon_out": spikes @ (place * self.copies[:, None]),
             "axon_in": spikes @ self.partition.reached.astype(float),
-            "merge": arrived[:, flat.n :] @ homes,
         }
         counts = {name: np.asarray(m.todense() if hasattr(m, "todense") else m) for name, m in counts.items()}
-        return Events(counts, 1, (helper, home, arrived[:, flat.n :].sum(0)), trace.counts(flat.n).astype(float))
+        sent = arrived[:, flat.n :].astype(float)
+        self._count_sums(counts, sent, 1)
+        sums = helper, self.partition.core[neuron], sent.sum(0)
+        return Events(counts, 1, sums, trace.counts(flat.n).astype(float), sent.sum(1))
 
 
 def sparse_synapses(flat, target, partition, synapse_bits):
@@ -171,11 +201,17 @@ def sparse_synapses(flat, target, partition, synapse_bits):
     """
     k, out = partition.n_cores, np.zeros(len(flat.pre), bool)
     index = np.maximum(target.index_bits, np.ceil(np.log2(np.maximum(partition.use["neurons"], 1))))
+    core, part = partition.core[flat.post], np.zeros(len(flat.post), np.int64)
+    if partition.part is not None:
+        core, part = partition.synapse_core, partition.part
+    relays = np.unique(np.stack([core, flat.post, part], 1)[part > 0], axis=0)
     for p, start, stop in zip(flat.network.projections, flat.bounds[:-1], flat.bounds[1:], strict=True):
-        core = partition.core[flat.post[start:stop]]
-        reach = np.zeros((flat.network[p.pre].size, k), bool)
-        reach[p.sources, core] = True
-        held = np.bincount(partition.core[flat.members(p.post)], minlength=k)
-        dense = reach.sum(0) * held * synapse_bits
-        out[start:stop] = (np.bincount(core, minlength=k) * (synapse_bits + index) < dense)[core]
+        members, relayed = flat.members(p.post), part[start:stop] > 0
+        own = relays[(relays[:, 1] >= members.start) & (relays[:, 1] < members.stop), 0]
+        for there, posts in ((~relayed, partition.core[members]), (relayed, own)):
+            at = core[start:stop][there]
+            reach = np.zeros((flat.network[p.pre].size, k), bool)
+            reach[p.sources[there], at] = True
+            dense = reach.sum(0) * np.bincount(posts, minlength=k) * synapse_bits
+            out[start:stop][there] = (np.bincount(at, minlength=k) * (synapse_bits + index) < dense)[at]
     return out

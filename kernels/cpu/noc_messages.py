@@ -107,19 +107,20 @@ def mark_active(step, neuron, indptr, post, delay, active):
 
 
 @njit(cache=True)
-def produce(step_ptr, neuron, active, n, core_ptr, core_neurons, entry_ptr, pairs_of_entry, times, host_gap):
+def produce(step_ptr, neuron, active, n, timed, core_ptr, core_neurons, entry_ptr, pairs_of_entry, times, host_gap):
     """Messages of a trace in the order in which the cores produce them.
 
     A core updates its neurons one after another; a neuron that spikes adds the time of its spike and of each of its
     messages, so message ``m`` is ready ``gap[m]`` ns after the one before it (or the step's start) unless the core is
-    held up.  Partial sums that a core sends take it no time.  The last source is the host, whose input spikes follow
-    each other by ``host_gap`` ns.
+    held up.  Partial sums that a core sends take it no time, unless relays send them as spikes.  The last source is the
+    host, whose input spikes follow each other by ``host_gap`` ns.
 
     Args:
         step_ptr: spikes ``step_ptr[t]:step_ptr[t + 1]`` of ``neuron`` are those of step ``t``.
         neuron: int64 ``[n_spikes]``.
         active: uint8 ``[T, N + P]``, also of partial sums.
         n: number of neurons ``N``; numbers from there on are partial sums, sent in every step in which they are active.
+        timed: numbers below it take the time of a neuron.
         core_ptr, core_neurons: neurons of every core in the order of their update; the input units come last.
         entry_ptr: kinds of message ``entry_ptr[i]:entry_ptr[i + 1]`` that neuron ``i`` sends for each spike.
         pairs_of_entry: destinations of each kind.
@@ -153,7 +154,7 @@ def produce(step_ptr, neuron, active, n, core_ptr, core_neurons, entry_ptr, pair
             before, since, last = m, 0.0, 0.0
             for k in range(core_ptr[source], core_ptr[source + 1]):
                 i = core_neurons[k]
-                own = not host and i < n
+                own = not host and i < timed
                 if own:
                     since += times[0] if active[t, i] else times[1]
                 if not (spiked[i] or (i >= n and active[t, i])):

@@ -42,6 +42,9 @@ Device = Annotated[str, typer.Option(help="cpu, or cuda for a GPU.")]
 Cores = Annotated[int | None, typer.Option(help="Number of cores to spread over; default: as few as fit.")]
 Scale = Annotated[str, typer.Option(help="How the scale of integer weights is found: max, mse or spikes.")]
 Seed = Annotated[int, typer.Option(help="Seed of partitioning and random placement.")]
+SplitFanIn = Annotated[
+    bool, typer.Option("--split-fan-in", help="Relays on other cores for neurons with more synapses than a core holds.")
+]
 
 
 def _version(wanted: bool):
@@ -139,6 +142,11 @@ def map_(
     stages: Annotated[
         bool, typer.Option("--stages", help="Accuracy and spike distance from float to mapped, step by step.")
     ] = False,
+    split_fan_in: SplitFanIn = False,
+    pareto: Annotated[
+        Path | None,
+        typer.Option(help="Picture and table of placements that trade hops, busiest link and (hop mode) delay error."),
+    ] = None,
     out: Out = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -147,14 +155,17 @@ def map_(
     from spsnn import hwmap
     from spsnn.cli import pages, workflow
     from spsnn.cli.energy import energy_table
+    from spsnn.cli.front import draw_front, front_of, front_table
     from spsnn.cli.summary import mapping_summary
     from spsnn.graph import is_graph, load_graph, save_graph
 
     if out is not None:
         make_folder(out)
+    if pareto is not None:
+        _check_picture(pareto)
     chosen = read_target(target, target_set)
     options = {"placement": placement, "partition": partition, "delay_mode": delay_mode, "cores": cores, "seed": seed,
-               "scale": scale}  # fmt: skip
+               "scale": scale, "split_fan_in": split_fan_in}  # fmt: skip
     timed = []
     if is_graph(model):
         if stages or timing != "simple":
@@ -167,12 +178,16 @@ def map_(
             net, data, target=chosen, stages=stages, timing=timing, samples=samples, on_timed=timed.append, **options
         )
         name = data.name
+    front = []
+    if pareto is not None:
+        figures["pareto"] = front = front_of(chip, cores)
+        _save_picture(draw_front(chip, front), pareto)
     if out is not None:
         chip.export(out / "layout.json")
         chip.export(out / "layout.h5")
         save_graph(chip.network, out / "graph.h5")
         workflow.write_json(out / "figures.json", figures)
-        shown = pages.chip_pictures(chip, noc=timed[0] if timed else None)
+        shown = pages.chip_pictures(chip, front=front, noc=timed[0] if timed else None)
         for picture, (_, figure) in shown.items():
             _save_picture(figure, out / f"{picture}.png")
         pages.write_map_page(out / "report.html", name, chip, figures, shown)
@@ -180,6 +195,8 @@ def map_(
     console.show(title, figures if json else mapping_summary(figures), json)
     if not json:
         console.show_rows("Energy by component", energy_table(figures))
+        if front:
+            console.show_rows("Placements that trade hops, busiest link and delay error", front_table(front))
         console.err.print(f"All {len(figures)} figures: --json, or figures.json with --out DIR")
     if stages and not json:
         shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",
@@ -258,6 +275,7 @@ def export(
     partition: Partition = "mtkahypar",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
+    split_fan_in: SplitFanIn = False,
     seed: Seed = 0,
     data_dir: DataDir = None,
     json: Json = False,
@@ -269,7 +287,7 @@ def export(
     chip, _ = workflow.map_model(
         net, data, target=read_target(target, target_set), accuracy=False, placement=placement,
         partition=partition, delay_mode=delay_mode,
-        cores=cores, seed=seed,
+        cores=cores, seed=seed, split_fan_in=split_fan_in,
     )  # fmt: skip
     chip.export(file, format)
     size = sum(f.stat().st_size for f in file.iterdir()) if file.is_dir() else file.stat().st_size
@@ -304,8 +322,12 @@ def _open(path, split, data_dir, device="cpu"):
     return model, workflow.load_split(workflow.data_of(model, path), split, data_dir)
 
 
-def _save_picture(figure, path):
+def _check_picture(path):
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise ConfigError(f"pictures are written as .png, .svg or .pdf, got {str(path)!r}")
+
+
+def _save_picture(figure, path):
+    _check_picture(path)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, format=path.suffix[1:].lower())

@@ -13,6 +13,7 @@ def rate_figures(model, data):
     """``[(caption, Figure)]`` for a rate-coded model on a data set; nothing for a kind without pictures."""
     make = {
         "scn": _context, "spatial_prior": _prior, "rsgn": _ball, "rsgn_sparse": _ball, "rsgn_tuned": _ball,
+        "neural_field": _field, "gated_field": _gated,
     }.get(model.kind)  # fmt: skip
     return [] if make is None else make(model, data)
 
@@ -44,3 +45,36 @@ def _ball(model, data):
         places, sparks = model.space.project(model.position).numpy(), model.landings(x[:1])[0].numpy()
     figure = pictures.ball_map(places, model.node_activity(), sparks=sparks)
     return [("Nodes by their mean final activation over test samples, and where the first sample lands.", figure)]
+
+
+def _field(model, data):
+    events = getattr(data, "events", data)[:MOST]
+    trace = model.trace(events)
+    shown = [
+        ("Magnitude of each node after the last step, mean over test samples.",
+         pictures.sphere_map(trace["magnitude"], blocks=model.blocks)),
+        ("Gain of each node.", pictures.sphere_map(trace["gain"], label="gain", blocks=model.blocks)),
+        ("Mean rate of the motor sectors for each class.",
+         pictures.motor_rates(trace["motor"], events.labels, data.class_names)),
+    ]  # fmt: skip
+    return shown + _over_time(trace)
+
+
+def _gated(model, data):
+    trace = model.trace(getattr(data, "events", data)[:MOST])
+    shown = [
+        ("Magnitude of each node after the last step, mean over test samples.",
+         pictures.sphere_map(trace["magnitude"])),
+        ("How far the gate of each node is open, mean over steps.", pictures.sphere_map(trace["gate"], label="gate")),
+    ]  # fmt: skip
+    return shown + _over_time(trace)
+
+
+def _over_time(trace):
+    """Phases and regions, where there is more than one step."""
+    if len(trace["phase"]) == 1:
+        return []
+    return [
+        ("Phases in the first test sample.", pictures.phase_evolution(trace["phase"], trace["coherence"])),
+        ("Mean magnitude of each region.", pictures.region_curves(trace["regions"])),
+    ]

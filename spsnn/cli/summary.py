@@ -9,6 +9,7 @@ _FIGURES = {
     "neuron_label": "kinds of neuron",
     "target_note": "about the target",
     "synapses": "synapses",
+    "fan_in_relays": "relays for large fan-in",
     "cores_used": "cores used",
     "cores_total": "cores of the target",
     "partition": "partition",

@@ -2,6 +2,7 @@
 
 from spsnn.models.config import ModelConfig
 from spsnn.models.files import load, save
+from spsnn.models.gated_field import GatedField
 from spsnn.models.graph import from_graph, to_graph
 from spsnn.models.integer import IntegerModel
 from spsnn.models.local import LocalNetwork
@@ -19,6 +20,7 @@ from spsnn.models.spsnn import Output, SpSNN
 __all__ = [
     "MODELS",
     "RATE_MODELS",
+    "GatedField",
     "IntegerModel",
     "LocalNetwork",
     "ModelConfig",

@@ -3,67 +3,49 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
+from spsnn.checks import finite, whole_number
 from spsnn.errors import ConfigError
-from spsnn.models._arguments import as_sequence, seeded, sizes
+from spsnn.models._arguments import seeded
+from spsnn.models.rate import RateModel, RateSettings
+from spsnn.models.thalamic_router import N_REGIONS, ThalamicRouter, means
 from spsnn.space import Sphere
 
-N_REGIONS = 12
 N_SECTORS = 10
 LARGEST = 10.0  # magnitude of a state
 REACH = 0.3  # of the coupling, radians
 
 
-class ThalamicRouter(nn.Module):
-    """Gain of each node from a summary of the regions.
+@dataclass(frozen=True)
+class FieldSettings(RateSettings):
+    """Settings of `NeuralField`.
 
-        r      = 12 regions x (mean |x|, mean xr)
-        s_nk   = (W_Q r)_k . (W_K (xr_n, xi_n))_k / sqrt d
-        TRN_k  = sum_{l != k} softplus(w_kl) mean_n sigmoid(s_nl)
-        CT_k   = (W_C mean|x| + b_C)_k
-        gain_n = mean_k sigmoid(s_nk - TRN_k + CT_k)
-
-    (R) the whole form: W_Q, W_K and W_C have biases, w starts at -3 and keeps its idle diagonal, regions are contiguous
-    blocks of nodes, which on a Fibonacci sphere are bands of latitude.
-
-    Args:
-        n_nuclei: K.
-        width: d.
+    Attributes:
+        bias: start of the gate's bias; -5 keeps a memory of some 50 steps, 0 of one or two.
+        chunks: parts into which features without time are cut and shown one after another, each in its place with
+            zeros around it.
+        repeats: steps for which each part, or each step of a sequence, is shown.
+        router: without it the gain stays 1.
     """
 
-    def __init__(self, n_nuclei=8, width=16):
-        super().__init__()
-        self.n_nuclei, self.width = n_nuclei, width
-        self.query = nn.Linear(2 * N_REGIONS, n_nuclei * width)
-        self.key = nn.Linear(2, n_nuclei * width)
-        self.inhibition = nn.Parameter(torch.full((n_nuclei, n_nuclei), -3.0))
-        self.feedback = nn.Linear(N_REGIONS, n_nuclei)
-        self.register_buffer("others", 1 - torch.eye(n_nuclei), persistent=False)
+    bias: float = 0.0
+    chunks: int = 1
+    repeats: int = 1
+    router: bool = True
 
-    def forward(self, magnitude, real, state, pool):
-        """Gains ``[B, N]``.
-
-        Args:
-            magnitude: ``[B, N]``, |x|.
-            real: ``[B, N]``, xr.
-            state: ``[B, N, 2]``, (xr, xi).
-            pool: ``[N, 12]``, mean over each region.
-        """
-        regions = magnitude @ pool
-        q = self.query(torch.cat([regions, real @ pool], 1)).unflatten(1, (self.n_nuclei, self.width))  # (B, K, d)
-        # Keys are linear in two numbers, so queries go through the map of the keys instead of N keys being made.
-        w = self.key.weight.unflatten(0, (self.n_nuclei, self.width))
-        through = torch.einsum("bkd,kdc->bck", q, w)
-        offset = (q * self.key.bias.unflatten(0, (self.n_nuclei, self.width))).sum(2)
-        s = (state @ through + offset[:, None]) / math.sqrt(self.width)  # (B, N, K)
-        reticular = torch.sigmoid(s).mean(1) @ (nn.functional.softplus(self.inhibition) * self.others).T
-        return torch.sigmoid(s + (self.feedback(regions) - reticular)[:, None]).mean(2)
+    def __post_init__(self):
+        super().__post_init__()
+        finite(self, "bias")
+        whole_number("chunks", self.chunks, least=1)
+        whole_number("repeats", self.repeats, least=1)
 
 
-class NeuralField(nn.Module):
+class NeuralField(RateModel):
     """N = S + M + P oscillators on a Fibonacci sphere, coupled by distance, gated by a `ThalamicRouter`.
 
         A = W x + b + F_r,   B = F_i,   F = sum_j K_nj (x_j - x_n), real and imaginary part
@@ -72,93 +54,85 @@ class NeuralField(nn.Module):
         x    <- (1 - t) x + t x_ss,   |x| <= 10;   then gain = router(x)
         logits = head(|x| gain) after the last step
 
-    x starts at 0 and the gain at 1.  With 49 features it has 44,650 parameters (published: 47K), with rows of 28 pixels
-    30,139 (36K).
+    x starts at 0 and the gain at 1.  With sizes ``[49, 49, 100, 500, 10]`` it has 44,650 parameters (published: 47K),
+    for rows of 28 pixels, ``[28, 28, 100, 500, 10]``, 30,139 (36K).
 
-    (R), what the source leaves open: nodes are contiguous blocks, sensory (one per feature), motor, prefrontal, and the
-    input reaches all; ``K_ij = k0 exp(-angle_ij / .3)`` with zero diagonal, rows scaled to sum k0; k0 starts at .1 and
-    is learned, as are lam = softplus(.) from 1, omega from .1 N(0, 1) and the bias of each node; dt = tau = 1.
+    (R), what the source leaves open: nodes are contiguous blocks, sensory, motor (in 10 sectors) and prefrontal, and
+    the input reaches all; ``K_ij = k0 exp(-angle_ij / .3)`` with zero diagonal, rows scaled to sum k0; k0 starts at .1
+    and is learned, as are lam = softplus(.) from 1, omega from .1 N(0, 1) and the bias of each node; dt = tau = 1.
+
+    Statistics: ``magnitude`` and ``gain`` (means over nodes after the last step), ``coherence`` (|mean_n x_n / |x_n||
+    there, mean over samples).
 
     Args:
-        n_features: F.
-        n_classes: C.
-        sensory: S; None for F.
-        motor: M, in 10 sectors.
-        prefrontal: P.
-        chunks: parts into which features ``[B, F]`` are cut and shown one after another, each in its place with zeros
-            around it.
-        repeats: steps for which each part, or each step of ``[B, T, F]``, is shown.
-        bias: start of the gate's bias; -5 keeps a memory of some 50 steps, 0 of one or two.
-        router: without it the gain stays 1.
-        seed: of all initial values; None takes torch's global generator.
+        sizes: ``[inputs F, sensory S, motor M, prefrontal P, outputs C]``.
+        settings: fields of `FieldSettings`.
 
     Raises:
-        ConfigError: for an argument outside its range.
+        ConfigError: for sizes or settings outside their range.
 
     Source: NeuralField.
     """
 
-    def __init__(
-        self,
-        n_features,
-        n_classes,
-        sensory=None,
-        motor=100,
-        prefrontal=500,
-        chunks=1,
-        repeats=1,
-        bias=0.0,
-        router=True,
-        seed=None,
-    ):
-        super().__init__()
-        sensory = n_features if sensory is None else sensory
-        sizes(n_features=n_features, n_classes=n_classes, sensory=sensory, motor=motor, prefrontal=prefrontal)
-        sizes(chunks=chunks, repeats=repeats)
-        if motor < N_SECTORS:
-            raise ConfigError(f"motor must be at least {N_SECTORS}, a node for each sector, got {motor}")
-        if chunks > n_features:
-            raise ConfigError(f"chunks must be at most n_features={n_features}, got {chunks}")
-        n = sensory + motor + prefrontal
-        self.blocks = {"sensory": sensory, "motor": motor, "prefrontal": prefrontal}
-        self.n_features, self.chunks, self.repeats = n_features, chunks, repeats
-        space = Sphere()
+    kind = "neural_field"
+    Settings = FieldSettings
+    sequence = True
+
+    def __init__(self, sizes, **settings):
+        super().__init__(sizes, **settings)
+        if len(self.sizes) != 5:
+            raise ConfigError(
+                "a neural field has sizes [inputs, sensory, motor, prefrontal, outputs], e.g. [28, 28, 100, 500, 10]; "
+                f"got {self.sizes}"
+            )
+        n_features, *blocks, n_classes = self.sizes
+        self.blocks = dict(zip(("sensory", "motor", "prefrontal"), blocks, strict=True))
+        if self.blocks["motor"] < N_SECTORS:
+            raise ConfigError(f"motor must have {N_SECTORS} nodes at least, one for each sector, got {blocks[1]}")
+        if self.settings.chunks > n_features:
+            raise ConfigError(f"chunks must be at most the {n_features} features, got {self.settings.chunks}")
+        n, space = sum(blocks), Sphere()
         place = space.initial(n)
         nearness = torch.exp(-space.distance(place.double(), place.double()) / REACH).fill_diagonal_(0)
+        coupling = (nearness / nearness.sum(1, keepdim=True)).float()
         self.register_buffer("place", place, persistent=False)
-        self.register_buffer("coupling", (nearness / nearness.sum(1, keepdim=True)).float(), persistent=False)
-        self.register_buffer("pool", _means(n, N_REGIONS), persistent=False)
-        self.register_buffer("sectors", _means(motor, N_SECTORS), persistent=False)
-        with seeded(seed):
+        self.register_buffer("coupling", coupling, persistent=False)
+        self.held = None  # couplings of both parts [2, N, N] as a chip holds them, rounded to scales of their own
+        self.register_buffer("pool", means(n, N_REGIONS), persistent=False)
+        self.register_buffer("sectors", means(self.blocks["motor"], N_SECTORS), persistent=False)
+        with seeded(self.settings.seed):
             self.drive = nn.Linear(n_features, n)
             self.strength = nn.Parameter(torch.tensor(0.1))
             self.decay = nn.Parameter(torch.full((n,), math.log(math.e - 1)))  # softplus gives 1
             self.omega = nn.Parameter(0.1 * torch.randn(n))
-            self.bias = nn.Parameter(torch.full((n,), float(bias)))
-            self.router = ThalamicRouter() if router else None
+            self.bias = nn.Parameter(torch.full((n,), float(self.settings.bias)))
+            self.router = ThalamicRouter() if self.settings.router else None
             self.head = nn.Linear(n, n_classes)
 
-    def forward(self, x):
-        """Logits ``[B, C]`` of ``x [B, F]`` or ``[B, T, F]``."""
-        if x.dim() == 2 and self.chunks > 1:
+    def steps(self, x):
+        """States of all steps, ``[(real, imaginary, magnitude, gain), ...]`` of ``[B, N]`` each.
+
+        Args:
+            x: ``[B, T, F]``.
+        """
+        if self.settings.chunks > 1:
             x = self._cut(x)
-        x = as_sequence(x, self.n_features)
         drive = self.drive(x)  # (B, T, N)
         real = drive.new_zeros(len(x), drive.shape[2])
         imaginary, gain = torch.zeros_like(real), torch.ones_like(real)
         trace = []
         for t in range(x.shape[1]):
-            for _ in range(self.repeats):
+            for _ in range(self.settings.repeats):
                 real, imaginary, magnitude, gain = self._step(drive[:, t], real, imaginary, gain)
-                trace.append(self._summary(real, imaginary, magnitude))
-        self._trace, self._state = trace, tuple(s.detach() for s in (real, imaginary, magnitude, gain))
-        return self.head(magnitude * gain)
+                trace.append((real, imaginary, magnitude, gain))
+        return trace
 
     def _step(self, drive, real, imaginary, gain):
         lam, omega = nn.functional.softplus(self.decay), self.omega
         size = lam.square() + omega.square()
-        a = drive + self.strength * (real @ self.coupling.T - real)
-        b = self.strength * (imaginary @ self.coupling.T - imaginary)
+        of_real, of_imaginary = (self.coupling,) * 2 if self.held is None else self.held
+        a = drive + self.strength * (real @ of_real.T - real)
+        b = self.strength * (imaginary @ of_imaginary.T - imaginary)
         gate = torch.sigmoid(gain * lam + self.bias)
         real = (1 - gate) * real + gate * (lam * a - omega * b) / size
         imaginary = (1 - gate) * imaginary + gate * (omega * a + lam * b) / size
@@ -166,47 +140,89 @@ class NeuralField(nn.Module):
         inside = (LARGEST / magnitude).clamp_max(1)
         real, imaginary, magnitude = real * inside, imaginary * inside, magnitude * inside
         if self.router is not None:
-            gain = self.router(magnitude, real, torch.stack([real, imaginary], 2), self.pool)
+            gain = self.router(magnitude, real, imaginary, self.pool)
         return real, imaginary, magnitude, gain
 
-    @torch.no_grad()
-    def _summary(self, real, imaginary, magnitude):
-        """Phase ``[N]`` of the first sample, coherence and mean magnitude ``[12]`` of the regions."""
-        phase = torch.atan2(imaginary[0], real[0])
-        coherence = torch.hypot((real / magnitude).mean(1), (imaginary / magnitude).mean(1)).mean()
-        return phase, coherence, magnitude.mean(0) @ self.pool
+    def rates(self, x):
+        """Logits, and what nodes send: both parts of the state at every step, and the rate after the last one."""
+        trace = self.steps(x)
+        real, imaginary, magnitude, gain = trace[-1]
+        rate = magnitude * gain
+        with torch.no_grad():
+            unit = real / magnitude, imaginary / magnitude
+            coherence = torch.hypot(*(u.mean(1) for u in unit)).mean()
+            self.figures = {"magnitude": magnitude.mean(), "gain": gain.mean(), "coherence": coherence}
+            sent = [torch.stack([state[k] for state in trace], 1) for k in (0, 1)]
+        return self.head(rate), [*sent, rate]
 
-    def statistics(self):
-        """What the last forward pass did; S steps are T times ``repeats``, means are over the batch.
+    @torch.no_grad()
+    def trace(self, batch):
+        """What the field does on a batch, for the pictures; S steps are T times ``repeats``, means are over samples.
+
+        Args:
+            batch: what `features` takes.
 
         Returns:
             Dict of arrays: ``magnitude [N]`` and ``gain [N]`` at the end, ``phase [S, N]`` of the first sample in
-            (-pi, pi], ``coherence [S]`` (``|mean_n exp(i phase)|``), ``regions [S, 12]`` (mean magnitude),
-            ``motor [B, 10]`` (mean rate of each motor sector, all samples), and of floats: ``mean_magnitude``,
-            ``mean_gain``.
+            (-pi, pi], ``coherence [S]`` (``|mean_n exp(i phase)|``), ``regions [S, 12]`` (mean magnitude), ``motor
+            [B, 10]`` (mean rate of each motor sector, all samples).
         """
-        _, _, magnitude, gain = self._state
-        phase, coherence, regions = (torch.stack(x) for x in zip(*self._trace, strict=True))
+        trace = self.steps(self.features(batch))
+        real, imaginary, size, _ = (torch.stack(x) for x in zip(*trace, strict=True))  # (S, B, N)
+        _, _, magnitude, gain = trace[-1]
         start = self.blocks["sensory"]
         rate = (magnitude * gain)[:, start : start + self.blocks["motor"]]
         arrays = {
             "magnitude": magnitude.mean(0),
             "gain": gain.mean(0),
-            "phase": phase,
-            "coherence": coherence,
-            "regions": regions,
+            "phase": torch.atan2(imaginary[:, 0], real[:, 0]),
+            "coherence": torch.hypot((real / size).mean(2), (imaginary / size).mean(2)).mean(1),
+            "regions": size.mean(1) @ self.pool,
             "motor": rate @ self.sectors,
         }
-        floats = {"mean_magnitude": float(magnitude.mean()), "mean_gain": float(gain.mean())}
-        return {name: x.cpu().numpy() for name, x in arrays.items()} | floats
+        return {name: x.cpu().numpy() for name, x in arrays.items()}
 
     def _cut(self, x):
-        part = torch.arange(self.n_features, device=x.device) * self.chunks // self.n_features  # (F,)
-        return x[:, None] * (part == torch.arange(self.chunks, device=x.device)[:, None])
+        if x.shape[1] > 1:
+            raise ConfigError(f"chunks cut features without time, the data has {x.shape[1]} steps; set chunks=1")
+        part = torch.arange(self.sizes[0], device=x.device) * self.settings.chunks // self.sizes[0]  # (F,)
+        return x * (part == torch.arange(self.settings.chunks, device=x.device)[:, None])
 
+    def places(self):
+        """Both parts of a state and its rate sit where the node is; outputs are at the centre, inputs have no place."""
+        place = self.place.cpu().numpy()
+        nodes = [(name, len(place), place) for name in ("real", "imaginary", "rate")]
+        return [("input", self.sizes[0], None), *nodes, ("output", self.sizes[-1], np.zeros((self.sizes[-1], 3)))]
 
-def _means(n, parts):
-    """``[n, parts]`` that averages ``n`` nodes over ``parts`` contiguous blocks, as equal as can be."""
-    block = torch.arange(n) * parts // n
-    member = (block[:, None] == torch.arange(parts)).float()
-    return member / member.sum(0)
+    def wiring(self):
+        """Input to all nodes, the coupling of each part, and the read-out; a rate forms where its node is.
+
+        What a node does alone (gate, decay, rotation) and the router are not in the graph.
+        """
+        apart = ~torch.eye(len(self.place), dtype=torch.bool)
+        coupling = self.strength * (self.coupling.expand(2, -1, -1) if self.held is None else self.held)
+        projections = [
+            ("input", "real", self.drive.weight.T, None),
+            ("real", "real", coupling[0].T, apart),
+            ("imaginary", "imaginary", coupling[1].T, apart),
+            ("real", "rate", torch.eye(len(self.place)), ~apart),
+            ("imaginary", "rate", torch.eye(len(self.place)), ~apart),
+            ("rate", "output", self.head.weight.T, None),
+        ]
+        return projections, {"real": self.drive.bias, "output": self.head.bias}
+
+    def rewire(self, weights, biases):
+        """A copy with the weights of a chip."""
+        copy = self.copy()
+        copy.drive.weight.copy_(weights["input", "real"].T)
+        copy.drive.bias.copy_(biases["real"])
+        held = torch.stack([weights[part, part].T for part in ("real", "imaginary")])
+        copy.held = held.to(self.device) / self.strength
+        copy.head.weight.copy_(weights["rate", "output"].T)
+        copy.head.bias.copy_(biases["output"])
+        return copy
+
+    def storage(self):
+        """Numbers of the model: the coupling follows from the places and one strength, so ``weights`` leaves it out."""
+        weights = sum(p.numel() for layer in (self.drive, self.head) for p in layer.parameters())
+        return {"weights": weights, "numbers": self.n_parameters()}

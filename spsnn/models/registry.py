@@ -6,6 +6,8 @@ import difflib
 
 from spsnn.errors import ConfigError
 from spsnn.models.baselines import MLP, Logistic, Recurrent, Transformer
+from spsnn.models.gated_field import GatedField
+from spsnn.models.neural_field import NeuralField
 from spsnn.models.resonant import ResonantSparseGeometryNetwork
 from spsnn.models.resonant_sparse import SparseResonantNetwork
 from spsnn.models.resonant_tuned import TunedResonantNetwork
@@ -18,7 +20,7 @@ RATE_MODELS = {
     cls.kind: cls
     for cls in (
         SpatialContextNetwork, SpatialPriorMLP, SpatialPriorTasks,
-        ResonantSparseGeometryNetwork, SparseResonantNetwork, TunedResonantNetwork,
+        ResonantSparseGeometryNetwork, SparseResonantNetwork, TunedResonantNetwork, NeuralField, GatedField,
         MLP, Transformer, Recurrent, Logistic,
     )
 }  # fmt: skip

@@ -21,11 +21,13 @@ from spsnn.cli.config import DataConfig, build_config
 from spsnn.errors import ConfigError, TrainingError
 from spsnn.models.rate import require_spikes
 from spsnn.tables import transfer
+from spsnn.tables.chip import chip_figures
 from spsnn.tables.robustness import damaged_accuracies
 
 
 def result(run, out):
-    """Metrics of a finished run, or None; ``damage`` holds the accuracies under damage.
+    """Metrics of a finished run, or None; ``damage`` holds the accuracies under damage, ``statistics`` the figures on
+    the chip where the table asks for them.
 
     Raises:
         ConfigError: if the folder holds a run with other settings, or files that cannot be read.
@@ -36,7 +38,10 @@ def result(run, out):
             return None
         found = build_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))).as_dict()
         metrics = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").exists() else None
-        scored = json.loads((folder / "damage.json").read_text()) if (folder / "damage.json").exists() else {}
+        scored, mapped = (
+            json.loads(path.read_text()) if path.exists() else {}
+            for path in (folder / "damage.json", folder / "chip.json")
+        )
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
     changes = differences(found, run.config.as_dict())
@@ -45,9 +50,11 @@ def result(run, out):
             f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
             "or remove it"
         )
-    if metrics is None or not run.damage:
-        return metrics
-    return {**metrics, "damage": scored["accuracy"]} if scored.get("settings") == run.damage else None
+    asked = ((run.damage, scored), (run.chip, mapped))
+    if metrics is None or any(settings and done.get("settings") != settings for settings, done in asked):
+        return None
+    metrics |= {"damage": scored["accuracy"]} if run.damage else {}
+    return metrics | ({"statistics": mapped["figures"]} if run.chip else {})
 
 
 def differences(found, wanted, where=""):
@@ -74,8 +81,13 @@ def perform(run, out, data_dir, device):
             workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
         except TrainingError as error:
             return str(error)
+    split = "test" if run.fold is None else "validation"
+    if run.chip:
+        figures = chip_figures(
+            models.load(folder / "model.h5"), remembered_split(run.config.data, split, data_dir), run.chip
+        )
+        workflow.write_json(folder / "chip.json", {"settings": run.chip, "split": split, "figures": figures})
     if run.damage:
-        split = "test" if run.fold is None else "validation"
         model = models.load(folder / "model.h5").to(find_device(device))
         require_spikes(model, "damage of spike trains")
         events = remembered_split(run.config.data, split, data_dir).events

@@ -27,12 +27,14 @@ class Row:
         set: overrides ``key=value`` of the base configuration.
         positions_from: row whose trained coordinates this row starts from (same seed), or None.
         freeze_positions: do not train the coordinates.
+        base: configuration in place of the table's, or None.
     """
 
     name: str
     set: list[str] = field(default_factory=list)
     positions_from: str | None = None
     freeze_positions: bool = False
+    base: str | None = None
 
     @property
     def folder(self):
@@ -57,6 +59,8 @@ class Table:
             as in the base.
         smallest_above: name the row with the fewest parameters whose mean accuracy exceeds this share.
         damage: changes under which trained networks are scored too, see `spsnn.tables.robustness`.
+        chip: map every trained network, and show what it costs there: ``target``, and options of
+            `spsnn.tables.chip`.
         similarity: say how alike the weights of two seeds are, see `spsnn.tables.similarity`.
         pictured: tables whose results a picture puts beside ``published`` ones, see `spsnn.tables.efficiency`.
     """
@@ -73,6 +77,7 @@ class Table:
     match_distance: bool = False
     smallest_above: float | None = None
     damage: dict[str, list[float]] = field(default_factory=dict)
+    chip: dict = field(default_factory=dict)
     similarity: bool = False
     pictured: list[str] = field(default_factory=list)
     published: list[dict] = field(default_factory=list)
@@ -97,7 +102,7 @@ class Table:
         if folds and any("data.train.hold_out" in text for row in self.rows.values() for text in row.set):
             raise ConfigError(f"the rows of table {self.name!r} choose speakers themselves; leave out --folds")
         return [
-            Run(row, seed, fold, self.configuration(row, seed, fold), self.damage)
+            Run(row, seed, fold, self.configuration(row, seed, fold), self.damage, self.chip)
             for seed in range(self.seeds)
             for row in self.rows.values()
             for fold in (folds or (None,))
@@ -105,7 +110,8 @@ class Table:
 
     def configuration(self, row, seed, fold=None):
         """`RunConfig` of one run."""
-        base = read_config(self.base)
+        path = row.base or self.base
+        base = read_config(path)
         protocol = []
         if fold is not None:
             protocol = fold_overrides(base, fold)
@@ -116,7 +122,7 @@ class Table:
         overrides = [*protocol, *self.set, *row.set, f"model.seed={seed}", f"training.seed={seed}"]
         if self.epochs is not None:
             overrides.append(f"training.epochs={self.epochs}")
-        config = read_config(self.base, overrides)
+        config = read_config(path, overrides)
         if self.match_distance:
             if base.space is None:
                 raise ConfigError(f"match_distance is about delays from space, {config.kind!r} has none; leave it out")
@@ -136,6 +142,7 @@ class Run:
     fold: tuple | None
     config: object
     damage: dict
+    chip: dict = field(default_factory=dict)
 
     @property
     def folder(self):
@@ -194,11 +201,16 @@ def read_table(name):
     values["rows"] = {
         str(row): typed(Row, {"name": str(row), **(entry or {})}, f"{where}.rows.{row}") for row, entry in rows.items()
     }
-    if isinstance(values.get("base"), str) and (path.parent / values["base"]).is_file():
-        values["base"] = str(path.parent / values["base"])
+    values["base"] = beside(path, values.get("base", ""))
+    values["rows"] = {name: replace(row, base=beside(path, row.base)) for name, row in values["rows"].items()}
     table = typed(Table, {"name": path.stem, **values}, where)
     check(table, where)
     return table
+
+
+def beside(path, base):
+    """``base`` as a file beside ``path`` where there is one, else as it is."""
+    return str(path.parent / base) if isinstance(base, str) and base and (path.parent / base).is_file() else base
 
 
 def combine(axes, pairs):

@@ -8,6 +8,7 @@ from pathlib import Path
 from spsnn.autograd.device import find_device
 from spsnn.errors import ConfigError
 from spsnn.graph.hdf5 import make_folder
+from spsnn.tables.chip import check_chip
 from spsnn.tables.efficiency import write_efficiency
 from spsnn.tables.execute import perform_all, result
 from spsnn.tables.plan import read_table
@@ -54,6 +55,7 @@ def reproduce(
             raise ConfigError(f"--{option} must be at least 1, got {value}")
     find_device(device)
     check_damage(table.damage)
+    check_chip(table.chip)
     file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
     table = replace(table, seeds=seeds or table.seeds, epochs=epochs)
     out = Path(out or Path("runs") / "reproduce" / file_name)

@@ -89,6 +89,20 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     assert "inherited: no public per-operation energy of Loihi 2" in page
 
 
+def test_map_draws_the_front_of_placements(trained, capsys, tmp_path):
+    picture = tmp_path / "front.png"
+    options = ("--target", "mesh", "--cores", 6, "--pareto", picture, "--out", tmp_path / "chip")
+    code, text, _ = run(capsys, "map", trained / "model.h5", *options)
+    assert code == 0 and picture.read_bytes()[:4] == b"\x89PNG"
+    rows = json.loads((tmp_path / "chip/figures.json").read_text())["pareto"]
+    assert len(rows) == 6 and rows[0]["weights"] is None and not all(row["dominated"] for row in rows)
+    for row in rows[1:]:
+        assert "/".join(f"{w:g}" for w in row["weights"]) in text
+    assert (tmp_path / "chip/pareto.png").is_file()
+    code, _, err = run(capsys, "map", trained / "model.h5", "--pareto", tmp_path / "front.txt")
+    assert code == 2 and ".png, .svg or .pdf" in err
+
+
 def test_map_labels_hypothetical_delays(trained, capsys):
     code, text, _ = run(capsys, "map", trained / "model.h5", "--delay-mode", "computed", "--json")
     assert code == 0

@@ -18,6 +18,8 @@ CONFIG = {
     "model": {"kind": "scn", "context": "vector", "gate": "straight_through"},
     "training": {"epochs": 3, "batch_size": 32, "lr": 0.02},
 }
+FIELD = {**CONFIG, "hidden": [8, 10, 22], "model": {"kind": "neural_field", "chunks": 8, "bias": -1.0}}
+GATED = {**CONFIG, "hidden": [30], "model": {"kind": "gated_field", "degree": 8}}
 RSGN = {
     **CONFIG,
     "data": {"name": "hierarchical", "train": {"n": 60}, "validation": {"n": 20}, "test": {"n": 359}},
@@ -37,8 +39,12 @@ def write(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("config", [CONFIG, PRIOR, RSGN], ids=["scn", "prior", "rsgn"])
-def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("config", "population"),
+    [(CONFIG, "hidden1"), (PRIOR, "hidden1"), (RSGN, "nodes"), (FIELD, "real"), (GATED, "imaginary")],
+    ids=["scn", "prior", "rsgn", "field", "gated"],
+)
+def test_train_evaluate_simulate_and_map(config, population, write, tmp_path, capsys):
     out = tmp_path / "run"
     code, text, err = run(capsys, "train", write(config), "--out", out, "--json")
     assert code == 0, err
@@ -68,10 +74,7 @@ def test_train_evaluate_simulate_and_map(config, write, tmp_path, capsys):
         assert code == 2 and "needs a spiking network, this is a rate-coded model" in " ".join(err.split())
     code, text, err = run(capsys, "simulate", out / "model.h5", "--raster", out / "r.png", "--json")
     assert code == 0, err
-    assert (
-        json.loads(text)["spikes_nodes" if config is RSGN else "spikes_hidden1"] > 0
-        and (out / "r.png").stat().st_size > 5000
-    )
+    assert json.loads(text)[f"spikes_{population}"] > 0 and (out / "r.png").stat().st_size > 5000
     code, _, err = run(capsys, "train", write(config), "--out", out, "--resume")
     assert code == 0, err
     code, text, err = run(capsys, "report", out, "--cores", "4", "--json")
@@ -123,7 +126,7 @@ def test_wrong_settings_are_named(changes, words, write, tmp_path, capsys):
     assert words in " ".join(err.split())
 
 
-@pytest.mark.parametrize("name", ["scn", "spatial-prior", "rsgn", "rsgn-tuned"])
+@pytest.mark.parametrize("name", ["scn", "spatial-prior", "rsgn", "rsgn-tuned", "neural-field", "gated-field"])
 def test_shipped_configurations_of_rate_models_round_trip(name):
     config = read_config(name)
     assert build_config(yaml.safe_load(yaml.safe_dump(config.as_dict()))).as_dict() == config.as_dict()

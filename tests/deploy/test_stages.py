@@ -63,8 +63,12 @@ def test_normalised_currents_pass_all_stages(digits):
     _, sets = digits
     model = spsnn.SpSNN([64, 12, 8, 10], normalise="batch", readout="mean_membrane")
     spsnn.fit(model, sets["train"].events[:200], None, spsnn.TrainingConfig(epochs=1, lr=0.01))
-    rows, _ = staged(model, sets["test"].events[:60], load_target("mesh", weight_bits=16))
+    target = load_target("mesh", weight_bits=16, coordinate_bits=16)
+    rows, _ = staged(model, sets["test"].events[:60], target)
     assert rows[2]["spike_distance_relative"] < 0.05
+    # Bias units have no place; their synapses keep their one delay.
+    rows, chip = staged(model, sets["test"].events[:60], target, delay_mode="computed")
+    assert rows[-1]["spike_distance_relative"] < 0.05 and chip.delay_mode == "computed"
 
 
 def test_an_overflow_names_the_neuron():

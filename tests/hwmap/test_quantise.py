@@ -120,6 +120,24 @@ def test_computed_delays_approach_stored_ones(build, dimension):
         assert np.abs(error).max() <= grid["step"] / 2 * (1 + 1e-9)
 
 
+def test_units_without_a_place_keep_their_one_delay(network):
+    # As the bias of normalised currents: spikes at every step, no delay, no coordinates.
+    bias = Population("bias of hidden", 2, "input", rates=np.full(2, 20.0))
+    link = Projection.from_dense(bias.name, "hidden", np.full((2, 12), 0.1), np.zeros((2, 12)))
+    with_bias = replace(
+        network, populations=(*network.populations, bias), projections=(*network.projections, link)
+    )  # fmt: skip
+    chip = compile(with_bias, "mesh", delay_mode="computed")
+    plain = compile(network, "mesh", delay_mode="computed")
+    for steps, wanted in zip(chip.integers.delays, plain.integers.delays, strict=False):
+        np.testing.assert_array_equal(steps, wanted)
+    assert not chip.integers.delays[-1].any() and (chip.extra["laws"][-1].d_min, chip.extra["laws"][-1].alpha) == (0, 0)
+    assert set(chip.extra["coordinates"]) == {"in", "hidden", "out"}
+    late = replace(link, delay=np.arange(24.0))
+    with pytest.raises(ConfigError, match="bias of hidden has none"):
+        compile(replace(with_bias, projections=(*network.projections, late)), "mesh", delay_mode="computed")
+
+
 def test_computed_refuses_other_delays(network):
     rng = np.random.default_rng(0)
     foreign = tuple(replace(p, delay=rng.uniform(0, 20, p.n_synapses)) for p in network.projections)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import ConfigError
 from spsnn.models.neural_field import NeuralField
 
 from .scalars import check_gradient, doubles, sigmoid, softplus
@@ -18,7 +18,7 @@ def count(model):
 
 
 def small(**options):
-    model = NeuralField(4, 3, sensory=4, motor=10, prefrontal=16, seed=0, **options)
+    model = NeuralField([4, 4, 10, 16, 3], **options)
     with torch.no_grad():
         g = torch.Generator().manual_seed(1)
         for p in model.parameters():
@@ -76,11 +76,11 @@ def test_forward_is_the_equations(options):
     model = small(**options)
     x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2))
     x[1] *= 60  # far enough for the limit of the magnitude
-    logits = model(x)
-    real, imaginary, magnitude, gain = model._state
+    logits = model(x).logits
+    real, imaginary, magnitude, gain = (s.detach() for s in model.steps(x)[-1])
     assert magnitude.max() == pytest.approx(10)
     for b in range(3):
-        steps = np.repeat(x[b].double().numpy(), model.repeats, axis=0)
+        steps = np.repeat(x[b].double().numpy(), model.settings.repeats, axis=0)
         expected, state, gains = reference(model, steps)
         np.testing.assert_allclose(logits[b].detach(), expected, rtol=1e-3, atol=1e-3)
         np.testing.assert_allclose(torch.stack([real[b], imaginary[b]], 1), state, rtol=1e-3, atol=1e-3)
@@ -89,15 +89,17 @@ def test_forward_is_the_equations(options):
 
 def test_features_are_shown_whole_or_in_chunks():
     model, x = small(), torch.randn(2, 4)
-    torch.testing.assert_close(model(x), model(x[:, None]))
+    torch.testing.assert_close(model(x).logits, model(x[:, None]).logits)
     cut = torch.zeros(2, 2, 4)
     cut[:, 0, :2], cut[:, 1, 2:] = x[:, :2], x[:, 2:]
-    torch.testing.assert_close(small(chunks=2)(x), model(cut))
+    torch.testing.assert_close(small(chunks=2)(x).logits, model(cut).logits)
+    with pytest.raises(ConfigError, match="chunks cut features without time, the data has 3 steps"):
+        small(chunks=2)(torch.randn(2, 3, 4))
 
 
 def test_parameter_counts():
-    assert count(NeuralField(49, 10)) == 44_650
-    assert count(NeuralField(28, 10, bias=-5.0)) == 30_139
+    assert NeuralField([49, 49, 100, 500, 10]).n_parameters() == 44_650
+    assert NeuralField([28, 28, 100, 500, 10], bias=-5.0).n_parameters() == 30_139
 
 
 def test_steady_state():
@@ -106,8 +108,7 @@ def test_steady_state():
     with torch.no_grad():
         model.strength.zero_()
     x = torch.randn(1, 1, 4)
-    model(x)
-    real, imaginary, _, _ = model._state
+    real, imaginary, _, _ = (s.detach() for s in model.steps(x)[-1])
     z = (real + 1j * imaginary)[0].numpy()
     lam = torch.nn.functional.softplus(model.decay).detach().numpy()
     drive = model.drive(x)[0, 0].detach().numpy()
@@ -120,16 +121,16 @@ def test_gradients_are_those_of_finite_differences():
     y = torch.tensor([0, 2])
 
     def loss():
-        return torch.nn.functional.cross_entropy(model(x), y)
+        return torch.nn.functional.cross_entropy(model.rates(x)[0], y)
 
     check_gradient(model, loss, 4)
 
 
-def test_statistics():
+def test_trace_and_statistics():
     model = small(bias=-1.0)
     x = torch.randn(5, 6, 4)
     model(x)
-    s = model.statistics()
+    s, found = model.trace(x), model.statistics()
     states = [reference(model, x[b].double().numpy()) for b in range(5)]
     size = np.array([np.hypot(*state.T) for _, state, _ in states])
     gain = np.array([g for _, _, g in states])
@@ -143,7 +144,20 @@ def test_statistics():
         s["regions"][-1].sum(), sum(size.mean(0)[np.arange(30) * 12 // 30 == q].mean() for q in range(12)), rtol=1e-3
     )
     units = [state / np.hypot(*state.T)[:, None] for _, state, _ in states]
-    np.testing.assert_allclose(s["coherence"][-1], np.mean([np.hypot(*u.mean(0)) for u in units]), rtol=1e-3)
+    coherence = np.mean([np.hypot(*u.mean(0)) for u in units])
+    np.testing.assert_allclose(s["coherence"][-1], coherence, rtol=1e-3)
+    assert found == pytest.approx({"magnitude": size.mean(), "gain": gain.mean(), "coherence": coherence}, rel=1e-3)
+
+
+def test_what_is_sent_is_the_state_and_the_rate():
+    model, x = small(), torch.randn(2, 3, 4)
+    logits, (real, imaginary, rate) = model.rates(x)
+    for b in range(2):
+        _, state, gains = reference(model, x[b].double().numpy())
+        np.testing.assert_allclose(torch.stack([real[b, -1], imaginary[b, -1]], 1), state, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(rate[b].detach(), np.hypot(*state.T) * gains, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(logits, model.head(rate))
+    assert real.shape == (2, 3, 30)
 
 
 def test_bias_sets_the_memory():
@@ -152,13 +166,9 @@ def test_bias_sets_the_memory():
     first[:, 0] = 1
     left = {}
     for bias in (-5.0, 0.0):
-        model = NeuralField(28, 10, bias=bias, seed=0)
-        change = []
-        for x in (first, torch.zeros_like(first)):
-            model(x)
-            change.append(torch.stack(model._state[:2]))
-        model(first[:, :1])
-        left[bias] = (change[0] - change[1]).norm() / torch.stack(model._state[:2]).norm()
+        model = NeuralField([28, 28, 100, 500, 10], bias=bias)
+        end = lambda x: torch.stack(model.steps(x)[-1][:2]).detach()  # noqa: B023, E731
+        left[bias] = (end(first) - end(torch.zeros_like(first))).norm() / end(first[:, :1]).norm()
     assert left[-5.0] > 0.3
     assert left[0.0] < 1e-3
 
@@ -166,26 +176,33 @@ def test_bias_sets_the_memory():
 def test_learns_digits_row_by_row():
     images, labels = load_digits(return_X_y=True)
     x, y = torch.from_numpy(images.reshape(-1, 8, 8) / 16).float(), torch.from_numpy(labels)
-    model = NeuralField(8, 10, prefrontal=40, motor=20, bias=-2.0, seed=0)
+    model = NeuralField([8, 8, 20, 40, 10], bias=-2.0)
     optimiser = torch.optim.Adam(model.parameters(), 3e-2)
     order = torch.Generator().manual_seed(0)
     for _ in range(80):
         rows = torch.randint(1400, (64,), generator=order)
-        loss = torch.nn.functional.cross_entropy(model(x[rows]), y[rows])
+        loss = torch.nn.functional.cross_entropy(model(x[rows]).logits, y[rows])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        assert (model(x[1400:]).argmax(1) == y[1400:]).float().mean() > 0.5  # the last samples come from other writers
+        assert (
+            model(x[1400:]).logits.argmax(1) == y[1400:]
+        ).float().mean() > 0.5  # the last samples come from other writers
 
 
-def test_errors():
-    for options, words in (
-        ({"motor": 5}, "motor must be at least 10"),
-        ({"chunks": 5}, "chunks must be at most"),
-        ({"prefrontal": 0}, "prefrontal must be positive"),
-    ):
-        with pytest.raises(ConfigError, match=words):
-            NeuralField(4, 3, **options)
-    with pytest.raises(DataError, match="features must be"):
-        NeuralField(4, 3)(torch.zeros(2, 5))
+@pytest.mark.parametrize(
+    ("sizes", "settings", "words"),
+    [
+        ([4, 4, 5, 10, 3], {}, "motor must have 10 nodes at least"),
+        ([4, 20, 3], {}, r"sizes \[inputs, sensory, motor, prefrontal, outputs\]"),
+        ([4, 4, 10, 16, 3], {"chunks": 5}, "chunks must be at most the 4 features, got 5"),
+        ([4, 4, 10, 16, 3], {"repeats": 0}, "repeats must be a whole number of at least 1, got 0"),
+        ([4, 4, 10, 16, 3], {"bias": float("nan")}, "bias must be a finite number"),
+    ],
+)
+def test_errors(sizes, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        NeuralField(sizes, **settings)
+    with pytest.raises(ConfigError, match="takes 4 input features, the data has 5"):
+        small()(torch.zeros(2, 5))

@@ -7,6 +7,8 @@ import torch
 import spsnn
 from spsnn import ConfigError, SpatialContextNetwork, SpatialPriorMLP
 from spsnn.datasets import load
+from spsnn.models.gated_field import GatedField
+from spsnn.models.neural_field import NeuralField
 from spsnn.models.rates import features
 from spsnn.tables.transfer import carry_positions, freeze_positions
 
@@ -15,6 +17,8 @@ MODELS = {
     "scn": lambda **s: SpatialContextNetwork([64, 24, 10], gate="straight_through", **s),
     "scn vector": lambda **s: SpatialContextNetwork([64, 24, 10], context="vector", damping="odd", **s),
     "prior": lambda **s: SpatialPriorMLP([64, 20, 10], **s),
+    "field": lambda **s: NeuralField([64, 8, 10, 12, 10], chunks=4, bias=-1.0, **s),
+    "gated": lambda **s: GatedField([64, 20, 10], degree=8, **s),
 }
 
 

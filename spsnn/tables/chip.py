@@ -1,0 +1,46 @@
+"""What the trained networks of a table cost on a chip."""
+
+from __future__ import annotations
+
+from spsnn.cli.workflow import map_model
+from spsnn.errors import ConfigError
+from spsnn.hwmap import load_target
+
+OPTIONS = ("target", "cores", "placement", "scale")
+
+
+def check_chip(options):
+    """Refuse an unknown target or option, before anything is trained.
+
+    Raises:
+        ConfigError: names the option or the target.
+    """
+    unknown = sorted(set(options) - set(OPTIONS))
+    if unknown or (options and "target" not in options):
+        raise ConfigError(f"chip takes a target and {', '.join(OPTIONS[1:])}, got {options}")
+    if options:
+        load_target(options["target"])
+
+
+def chip_figures(model, data, options):
+    """Figures per inference of a trained model on a target.
+
+    Args:
+        model: `SpSNN`, or a rate-coded model that maps to a chip.
+        data: set on which activity and accuracy are measured.
+        options: ``target``, and what else `spsnn.hwmap.compile` takes of ``OPTIONS``.
+
+    Returns:
+        ``mapped_accuracy`` (share), ``energy_uj``, ``latency_us``, ``spikes`` (sent by all populations, inputs and
+        biases too), ``synaptic_ops`` and ``cores``.
+    """
+    chip, found = map_model(model, data, **options)
+    sent = sum(float(p.rates.sum()) for p in chip.network.populations if p.rates is not None)
+    return {
+        "mapped_accuracy": found["mapped_accuracy"],
+        "energy_uj": found["energy_nj_per_inference"] / 1000,
+        "latency_us": found["latency_us_per_inference"],
+        "spikes": sent,
+        "synaptic_ops": found["count_synaptic_op"],
+        "cores": found["cores_used"],
+    }
