@@ -67,7 +67,7 @@ def test_wrong_files_are_named(tmp_path):
     with pytest.raises(
         ConfigError,
         match="no configuration file absent; shipped ones: digits, gated-field, neural-field, rsgn, rsgn-tuned, scn, "
-        "shd, shd-deep, spatial-prior, yinyang",
+        "shd, shd-deep, shd-wide, spatial-prior, yinyang",
     ):
         read_config("absent")
     path = tmp_path / "c.yaml"
