@@ -19,12 +19,6 @@ def rows(split):
     return torch.from_numpy(data.samples).float().reshape(-1, 8, 8), torch.from_numpy(data.events.labels)
 
 
-def logits_of(model, x):
-    """Logits ``[B, C]``; a rate model has them in its output."""
-    output = model(x)
-    return getattr(output, "logits", output)
-
-
 def train(model, x, y, epochs, lr):
     """Adam on cross-entropy; a network with a slow time scale takes its step after each of the fast one's."""
     optimiser = torch.optim.Adam(model.parameters(), lr)
@@ -32,12 +26,11 @@ def train(model, x, y, epochs, lr):
     for _ in range(epochs):
         model.train()
         for part in torch.randperm(len(x), generator=order).split(50):
-            loss = torch.nn.functional.cross_entropy(logits_of(model, x[part]), y[part])
+            loss = torch.nn.functional.cross_entropy(model(x[part]).logits, y[part])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            if hasattr(model, "finish_step"):
-                model.finish_step(loss)
+            model.finish_step(loss)
 
 
 def main():
@@ -55,7 +48,7 @@ def main():
     for name, model in models.items():
         train(model, x, y, epochs, 1e-2)
         with torch.no_grad():
-            accuracy = (logits_of(model.eval(), x_test).argmax(1) == y_test).float().mean()
+            accuracy = (model.eval()(x_test).logits.argmax(1) == y_test).float().mean()
         n_parameters = sum(p.numel() for p in model.parameters())
         active = model.statistics().get("active_fraction", 1.0)
         print(
