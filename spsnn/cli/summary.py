@@ -13,6 +13,7 @@ _FIGURES = {
     "cores_used": "cores used",
     "cores_total": "cores of the target",
     "partition": "partition",
+    "partition_axons_percent": "axons that the partitioner saw, %",
     "placement": "placement",
     "delay_error_mae_steps": "mean delay error, steps",
     "delay_clipped_percent": "delays cut, %",
