@@ -44,7 +44,7 @@ synapses, in steps.
 MODES = ("stored", "computed", "hop")
 
 
-def rows_of(path, target, cores, data_dir, modes=MODES):
+def rows_of(path, target, cores, data_dir, modes=MODES, label=None):
     """``(name, float accuracy, hop ticks, rows)`` of a model file."""
     model = spsnn.load(path)
     data = workflow.load_split(workflow.data_of(model, path), "test", data_dir)
@@ -89,7 +89,8 @@ def rows_of(path, target, cores, data_dir, modes=MODES):
         residual = target.model_copy(update={"hop_residual_bits": bits, "hop_ticks": ticks})
         delays, clipped, _ = delay_modes.hop_delays(network, residual, hops)
         add("hop", "synapse, residual", bits, bits * synapses, delays, clipped)
-    name = f"{data.name}, {' - '.join(map(str, model.sizes))}, {Path(path).parent.name}"
+    sizes = " - ".join(map(str, model.sizes))
+    name = f"{label}, {sizes}" if label else f"{data.name}, {sizes}, {Path(path).parent.name}"
     return name, spsnn.evaluate(model, data.events)["accuracy"], ticks, rows
 
 
@@ -101,13 +102,16 @@ def main():
     parser.add_argument("--cores", type=int, default=32)
     parser.add_argument("--data-dir")
     parser.add_argument("--name", default="delay_bits", help="name of the files under docs/results")
+    parser.add_argument("--label", help="what the table calls data and network")
     parser.add_argument("--modes", nargs="*", default=MODES, choices=MODES, help="others are kept from the last run")
     options = parser.parse_args()
     file = common.RESULTS / f"{options.name}.json"
     kept = json.loads(file.read_text()) if len(options.modes) < len(MODES) else {}
     target, tables, before, ticks = load_target(options.target), {}, [], []
     for path in options.models:
-        name, accuracy, chosen, rows = rows_of(path, target, options.cores, options.data_dir, options.modes)
+        name, accuracy, chosen, rows = rows_of(
+            path, target, options.cores, options.data_dir, options.modes, options.label
+        )
         rows += [row for row in kept.get(name, []) if row["delays"] not in options.modes]
         tables[name] = sorted(rows, key=lambda row: MODES.index(row["delays"]))
         before.append(f"{100 * accuracy:.1f} % ({name})")

@@ -31,7 +31,7 @@ from spsnn.hwmap.exports.netx import read_netx
 from spsnn.hwmap.quantise import Quantised
 from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.kernels.reference.grid import simulate_grid
-from spsnn.models.integer import IntegerModel
+from spsnn.models.spiking.integer import IntegerModel
 
 TEXT = """
 Networks of `spsnn train digits` and `spsnn train yinyang` (one seed, epochs chosen on validation data), mapped to

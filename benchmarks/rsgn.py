@@ -12,8 +12,8 @@ import common
 import torch
 
 from spsnn.datasets import HierarchicalPatterns
-from spsnn.models.resonant import ResonantSparseGeometryNetwork
-from spsnn.models.resonant_sparse import SparseResonantNetwork
+from spsnn.models.resonant.network import ResonantSparseGeometryNetwork
+from spsnn.models.resonant.sparse import SparseResonantNetwork
 
 SAMPLES, HIDDEN, STEPS, DEGREE, ACTIVE = 8, 128, 5, 16, 64
 

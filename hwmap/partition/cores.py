@@ -15,7 +15,7 @@ METHODS = ("mtkahypar", "geometric")
 # How many neurons of a full core are tried for each place with room.
 _TRIED = 32
 # Mt-KaHyPar takes minutes beyond: pins of the hypergraph, that is neurons over all axons.
-MOST_PINS = 2_000_000
+MOST_PINS = 1_000_000
 
 
 @dataclass(frozen=True)

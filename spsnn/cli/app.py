@@ -196,7 +196,7 @@ def map_(
     if not json:
         console.show_rows("Energy by component", energy_table(figures))
         if front:
-            console.show_rows("Placements that trade hops, busiest link and delay error", front_table(front))
+            console.show_rows("Placements by weights of hops, busiest link and delay error", front_table(front))
         console.err.print(f"All {len(figures)} figures: --json, or figures.json with --out DIR")
     if stages and not json:
         shown = {"stage": "stage", "accuracy": "accuracy", "loss_points": "points lost",

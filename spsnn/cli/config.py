@@ -12,12 +12,13 @@ import yaml
 from spsnn.autograd.population import Grid
 from spsnn.checks import not_negative, whole
 from spsnn.errors import ConfigError
-from spsnn.models.config import ModelConfig
+from spsnn.models.spiking.config import ModelConfig
 from spsnn.neurons import NEURONS
 from spsnn.space import Euclidean
 from spsnn.training import SparsityConfig, TrainingConfig
 
 SPIKING = "spsnn"
+SHIPPED = Path(__file__).parent / "configurations"
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def change(values, overrides):
 
 def shipped_configs():
     """Names of the configurations in the package."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.yaml"))
+    return sorted(p.stem for p in SHIPPED.glob("*.yaml"))
 
 
 def find_config(path):
@@ -139,7 +140,7 @@ def find_config(path):
     path = Path(path)
     if path.is_file():
         return path
-    shipped = Path(__file__).parent / f"{path.name}.yaml"
+    shipped = SHIPPED / f"{path.name}.yaml"
     if path.parent == Path() and shipped.is_file():
         return shipped
     raise ConfigError(f"there is no configuration file {path}; shipped ones: {', '.join(shipped_configs())}")

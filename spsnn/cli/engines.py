@@ -15,8 +15,8 @@ from spsnn.hwmap.exports.lava import run_on_lava
 from spsnn.hwmap.quantise import quantise
 from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.hwmap.traffic.trace import Trace
-from spsnn.models.integer import IntegerModel
-from spsnn.models.rate import require_spikes
+from spsnn.models.rate.base import require_spikes
+from spsnn.models.spiking.integer import IntegerModel
 
 ENGINES = ("float", "integer", "lava", "lava-float")
 

@@ -20,8 +20,7 @@ def draw_front(chip, rows):
 
 def front_table(rows):
     """What a person reads of each placement: weights of the search, the costs, whether another is nowhere worse."""
-    shown = {"hops_per_inference": "hops", "link_load_max": "busiest link", "delay_error_per_inference": "delay error",
-             "energy_nj_per_inference": "energy, nJ", "latency_us_per_inference": "latency, us"}  # fmt: skip
+    shown = {"hops_per_inference": "hops", "link_load_max": "busiest link", "delay_error_per_inference": "delay error"}
     return [
         {"hops/link/delay": "start" if row["weights"] is None else "/".join(f"{w:g}" for w in row["weights"])}
         | {words: row[key] for key, words in shown.items()}

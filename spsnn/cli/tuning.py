@@ -44,7 +44,7 @@ def finetune(
     from spsnn import deploy, models
     from spsnn.cli import workflow
     from spsnn.cli.config import read_config
-    from spsnn.models.rate import require_spikes
+    from spsnn.models.rate.base import require_spikes
 
     if (out / "model.h5").exists():
         raise ConfigError(f"{out} already holds a run; choose another folder with --out")

@@ -16,7 +16,7 @@ from spsnn.datasets.base import check_split
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.hwmap.noc.result import TIMINGS
-from spsnn.models.rate import require_spikes
+from spsnn.models.rate.base import require_spikes
 from spsnn.models.registry import rate_model
 from spsnn.recording import record_trace
 from spsnn.training import evaluate, fit

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from spsnn.models.current import resting
 from spsnn.models.graph import BIAS
-from spsnn.models.spsnn import SpSNN
+from spsnn.models.spiking.current import resting
+from spsnn.models.spiking.spsnn import SpSNN
 from spsnn.synapses.stored import Stored
 
 

@@ -12,9 +12,9 @@ from spsnn.deploy.distance import spike_distance, trains_of
 from spsnn.errors import DataError, ExportError
 from spsnn.hwmap.quantise.integer import IntegerNetwork
 from spsnn.hwmap.quantise.overflow import check_range
-from spsnn.models.current import resting
 from spsnn.models.graph import to_graph
-from spsnn.models.integer import IntegerModel
+from spsnn.models.spiking.current import resting
+from spsnn.models.spiking.integer import IntegerModel
 
 
 def staged(model, events, target="loihi2", *, tau=None, chip=None, batch_size=256, source=None, **options):

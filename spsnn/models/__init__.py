@@ -1,21 +1,21 @@
 """Models."""
 
-from spsnn.models.config import ModelConfig
 from spsnn.models.files import load, save
-from spsnn.models.gated_field import GatedField
 from spsnn.models.graph import from_graph, to_graph
-from spsnn.models.integer import IntegerModel
-from spsnn.models.local import LocalNetwork
-from spsnn.models.neural_field import NeuralField
-from spsnn.models.rate import RateModel, RateOutput
+from spsnn.models.rate.base import RateModel, RateOutput
+from spsnn.models.rate.gated_field import GatedField
+from spsnn.models.rate.neural_field import NeuralField
+from spsnn.models.rate.spatial_context import SpatialContextNetwork
+from spsnn.models.rate.spatial_prior import SpatialPriorLinear, SpatialPriorMLP, weight_similarity
+from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
 from spsnn.models.registry import MODELS, RATE_MODELS, from_config
-from spsnn.models.resonant import ResonantSparseGeometryNetwork
-from spsnn.models.resonant_sparse import SparseResonantNetwork
-from spsnn.models.resonant_tuned import TunedResonantNetwork
-from spsnn.models.spatial_context import SpatialContextNetwork
-from spsnn.models.spatial_prior import SpatialPriorLinear, SpatialPriorMLP, weight_similarity
-from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
-from spsnn.models.spsnn import Output, SpSNN
+from spsnn.models.resonant.network import ResonantSparseGeometryNetwork
+from spsnn.models.resonant.sparse import SparseResonantNetwork
+from spsnn.models.resonant.tuned import TunedResonantNetwork
+from spsnn.models.spiking.config import ModelConfig
+from spsnn.models.spiking.integer import IntegerModel
+from spsnn.models.spiking.local import LocalNetwork
+from spsnn.models.spiking.spsnn import Output, SpSNN
 
 __all__ = [
     "MODELS",

@@ -8,8 +8,8 @@ import torch
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.models.bias import BIAS, bias_units
-from spsnn.models.current import resting
-from spsnn.models.spsnn import SpSNN
+from spsnn.models.spiking.current import resting
+from spsnn.models.spiking.spsnn import SpSNN
 from spsnn.neurons.learned import BOUNDS, TIMES
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 
 from spsnn.errors import ConfigError
-from spsnn.models.baselines import MLP, Logistic, Recurrent, Transformer
-from spsnn.models.gated_field import GatedField
-from spsnn.models.neural_field import NeuralField
-from spsnn.models.resonant import ResonantSparseGeometryNetwork
-from spsnn.models.resonant_sparse import SparseResonantNetwork
-from spsnn.models.resonant_tuned import TunedResonantNetwork
-from spsnn.models.spatial_context import SpatialContextNetwork
-from spsnn.models.spatial_prior import SpatialPriorMLP
-from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
-from spsnn.models.spsnn import SpSNN
+from spsnn.models.rate.baselines import MLP, Logistic, Recurrent, Transformer
+from spsnn.models.rate.gated_field import GatedField
+from spsnn.models.rate.neural_field import NeuralField
+from spsnn.models.rate.spatial_context import SpatialContextNetwork
+from spsnn.models.rate.spatial_prior import SpatialPriorMLP
+from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
+from spsnn.models.resonant.network import ResonantSparseGeometryNetwork
+from spsnn.models.resonant.sparse import SparseResonantNetwork
+from spsnn.models.resonant.tuned import TunedResonantNetwork
+from spsnn.models.spiking.spsnn import SpSNN
 
 RATE_MODELS = {
     cls.kind: cls

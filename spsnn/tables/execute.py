@@ -19,7 +19,7 @@ from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import DataConfig, build_config
 from spsnn.errors import ConfigError, TrainingError
-from spsnn.models.rate import require_spikes
+from spsnn.models.rate.base import require_spikes
 from spsnn.tables import transfer
 from spsnn.tables.chip import chip_figures
 from spsnn.tables.robustness import damaged_accuracies

@@ -6,7 +6,7 @@ import torch
 
 from spsnn import models
 from spsnn.errors import ConfigError
-from spsnn.models.rate import require_spikes
+from spsnn.models.rate.base import require_spikes
 
 
 def carry_positions(model, source):

@@ -13,7 +13,7 @@ import torch
 
 from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.memory import keep_freed_memory
-from spsnn.models.current import resting
+from spsnn.models.spiking.current import resting
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
 from spsnn.training.losses import delay_penalty, loss, rescue_silent

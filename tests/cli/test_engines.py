@@ -10,7 +10,7 @@ from spsnn.cli import workflow
 from spsnn.hwmap import load_target
 from spsnn.hwmap.quantise import quantise
 from spsnn.hwmap.quantise.integer import IntegerNetwork
-from spsnn.models.integer import IntegerModel
+from spsnn.models.spiking.integer import IntegerModel
 
 from .command import exit_code, run
 

@@ -8,7 +8,7 @@ from spsnn import LIF, AdaptiveLIF, ConfigError
 from spsnn.autograd.drive import Drive
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
-from spsnn.models.current import response
+from spsnn.models.spiking.current import response
 
 from .nets import relative
 from .unrolled import surrogate_spike, unroll

@@ -12,6 +12,7 @@ from spsnn.hwmap.cost.steps import cost_by_step
 from spsnn.hwmap.remap import remap
 from spsnn.hwmap.traffic.events import Wiring
 from spsnn.hwmap.traffic.trace import Trace
+from spsnn.pictures import chip_pictures
 
 STEPS = 40
 TIGHT = {"fan_in_per_neuron": 20, "axons_in_per_core": 24}
@@ -198,6 +199,7 @@ def test_layout_and_exports(tmp_path):
     assert np.array_equal(arrays["synapse_core"], chip.partition.synapse_core)
     with pytest.raises(ExportError, match="partial sums"):
         chip.export_sanafe(tmp_path / "sanafe")
+    assert set(chip_pictures(chip)) >= {"mesh", "placement", "links", "delays", "energy"}
 
 
 def test_networks_that_fit_have_no_relays():

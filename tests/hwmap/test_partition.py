@@ -12,6 +12,7 @@ from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.graph.network import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.delays import DelayBits
+from spsnn.hwmap.partition import cores as core_partition
 from spsnn.hwmap.partition import partition
 from spsnn.hwmap.partition.resources import Resources
 from spsnn.hwmap.traffic.flat import Flat
@@ -102,6 +103,39 @@ def test_hypergraph_cut_separates_what_is_not_connected(seed):
     network = Network((population,), (Projection.from_dense("net", "net", mask * 1.0, mask * 1.0, mask),), 1.0, 5.0)
     core = partition(Flat.of(network), load_target("mesh"), DelayBits(6), cores=2, seed=seed).core
     assert (core == group).all() or (core == 1 - group).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_sample_of_axons_finds_the_cut(seed, monkeypatch):
+    # Two groups of 20 with ring-like links inside; a third of the pins is enough to see that nothing joins them.
+    rng = np.random.default_rng(seed)
+    group = rng.permutation(np.repeat([0, 1], 20))
+    mask = (group[:, None] == group[None]) & (rng.random((40, 40)) < 0.5)
+    population = Population("net", 40, "lif", None, {}, rng.uniform(0.5, 2, 40))
+    network = Network((population,), (Projection.from_dense("net", "net", mask * 1.0, mask * 1.0, mask),), 1.0, 5.0)
+    assert "partition_axons_percent" not in compile(network, "mesh", cores=2, placement="random").report()
+    pins = sum(len(neurons) for neurons, _, _ in Flat.of(network).axons)
+    monkeypatch.setattr(core_partition, "MOST_PINS", pins // 3)
+    found = [compile(network, "mesh", cores=2, placement="random", seed=seed) for _ in range(2)]
+    core = found[0].partition.core
+    assert (core == group).all() or (core == 1 - group).all()
+    np.testing.assert_array_equal(core, found[1].partition.core)
+    assert 10 < found[0].report()["partition_axons_percent"] <= 34
+
+
+def test_drawn_axons_weigh_what_all_do(monkeypatch):
+    flat = Flat.of(make_network(3, sizes=(60, 80, 20)))
+    (every, weight), share = core_partition._hyperedges(flat, 0)
+    assert share == 1 and len(every) == len(weight) == len(flat.axons)
+    monkeypatch.setattr(core_partition, "MOST_PINS", sum(map(len, every)) // 4)
+    total = np.zeros(len(every))
+    number = {pins.tobytes(): at for at, pins in enumerate(every)}
+    for seed in range(400):
+        pins, times = core_partition._hyperedges(flat, seed)[0]
+        total[[number[p.tobytes()] for p in pins]] += times
+    # Systematic sampling: every axon is drawn in proportion to its weight.
+    wanted = weight / weight.sum()
+    np.testing.assert_allclose(total / total.sum(), wanted, rtol=0, atol=0.15 * wanted.max())
 
 
 def test_seeds_give_different_partitions(build):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spsnn.errors import ConfigError
-from spsnn.models.baselines import MLP, Logistic, Recurrent, Transformer, strided_mask
+from spsnn.models.rate.baselines import MLP, Logistic, Recurrent, Transformer, strided_mask
 
 
 @pytest.mark.parametrize(

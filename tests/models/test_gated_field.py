@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from spsnn.errors import ConfigError
-from spsnn.models.gated_field import GatedField
+from spsnn.models.rate.gated_field import GatedField
 
 from .scalars import check_gradient, doubles, sigmoid
 

@@ -5,7 +5,7 @@ import pytest
 
 from spsnn import LIF, AdaptiveLIF, CapacityError, ConfigError, DataError, LocalNetwork, SpikeBatch
 from spsnn.kernels.reference.grid import simulate_grid
-from spsnn.models import local
+from spsnn.models.spiking import local
 
 N = 100
 RADIUS = {1: 0.3, 2: 0.4, 3: 0.6}

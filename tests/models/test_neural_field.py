@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from spsnn.errors import ConfigError
-from spsnn.models.neural_field import NeuralField
+from spsnn.models.rate.neural_field import NeuralField
 
 from .scalars import check_gradient, doubles, sigmoid, softplus
 

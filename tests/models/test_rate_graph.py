@@ -7,9 +7,9 @@ import torch
 import spsnn
 from spsnn import ConfigError, SpatialContextNetwork, SpatialPriorMLP
 from spsnn.datasets import load
-from spsnn.models.gated_field import GatedField
-from spsnn.models.neural_field import NeuralField
-from spsnn.models.rates import features
+from spsnn.models.rate.coding import features
+from spsnn.models.rate.gated_field import GatedField
+from spsnn.models.rate.neural_field import NeuralField
 from spsnn.tables.transfer import carry_positions, freeze_positions
 
 DIGITS = load("digits_dense", "validation")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spsnn import ConfigError, DataError, SpikeBatch
-from spsnn.models.rates import emit, features, spike_counts
+from spsnn.models.rate.coding import emit, features, spike_counts
 
 BATCH = SpikeBatch.from_samples([([1.0, 5.0, 5.0, 19.0], [0, 1, 1, 0]), ([], []), ([10.0], [2])], 3, 20.0)
 

@@ -8,7 +8,7 @@ import torch
 
 from spsnn.datasets import HierarchicalPatterns
 from spsnn.errors import ConfigError, DataError
-from spsnn.models.resonant import ResonantSparseGeometryNetwork
+from spsnn.models.resonant.network import ResonantSparseGeometryNetwork
 
 from .scalars import check_gradient, doubles, hyperbolic, layer_norm, project, sigmoid, spark, straight, strength
 

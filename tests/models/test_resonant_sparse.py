@@ -10,7 +10,7 @@ import torch
 from spsnn.datasets import HierarchicalPatterns
 from spsnn.errors import ConfigError, DataError
 from spsnn.kernels.cpu import active_set, ball
-from spsnn.models.resonant_sparse import SparseResonantNetwork
+from spsnn.models.resonant.sparse import SparseResonantNetwork
 from spsnn.space import PoincareBall
 
 from .scalars import check_gradient, doubles, hyperbolic, layer_norm, project, sigmoid, spark, strength

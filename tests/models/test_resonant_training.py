@@ -12,7 +12,7 @@ from spsnn.models import (
     SparseResonantNetwork,
     TunedResonantNetwork,
 )
-from spsnn.models.baselines import Transformer
+from spsnn.models.rate.baselines import Transformer
 
 TRAIN, VALIDATION = load("hierarchical", "train", n=96), load("hierarchical", "validation", n=48)
 SMALL = {"width": 8, "rank": 4, "seed": 3}

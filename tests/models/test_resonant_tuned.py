@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spsnn.errors import ConfigError
-from spsnn.models.resonant_tuned import TunedResonantNetwork
+from spsnn.models.resonant.tuned import TunedResonantNetwork
 
 from .scalars import check_gradient, doubles, hyperbolic, project, sigmoid, softplus, spark, strength
 

@@ -9,8 +9,8 @@ import torch
 import spsnn
 from spsnn import ConfigError, SpatialPriorLinear, SpatialPriorMLP
 from spsnn.datasets import DenseSet, JointSet, load
-from spsnn.models.spatial_prior import KERNELS, PriorSettings, index_distance, kernel
-from spsnn.models.spatial_prior_tasks import SpatialPriorTasks
+from spsnn.models.rate.spatial_prior import KERNELS, PriorSettings, index_distance, kernel
+from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
 
 BY_HAND = {
     "none": lambda d, k: 1.0,

@@ -6,7 +6,7 @@ import torch
 
 import spsnn
 from spsnn import ConfigError, Grid, SpikeBatch, SpSNN
-from spsnn.models.readouts import first_spike_time, read_out
+from spsnn.models.spiking.readouts import first_spike_time, read_out
 
 
 def batch(n_units=4, n=6, duration=20.0, seed=0, events=12):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from spsnn.models._arguments import seeded
-from spsnn.models.resonant_graph import ResonantModel
-from spsnn.models.resonant_learning import SlowLearning
-from spsnn.models.resonant_settings import ResonantSettings
+from spsnn.models.rate._arguments import seeded
+from spsnn.models.resonant.graph import ResonantModel
+from spsnn.models.resonant.learning import SlowLearning
+from spsnn.models.resonant.settings import ResonantSettings
 from spsnn.space import PoincareBall
 
 SPARK_NORM = 0.9

@@ -12,10 +12,10 @@ from torch import nn
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
-from spsnn.models.config import ModelConfig
-from spsnn.models.continuous import check_event_engine, run_continuous
-from spsnn.models.current import Current, response
-from spsnn.models.readouts import read_out
+from spsnn.models.spiking.config import ModelConfig
+from spsnn.models.spiking.continuous import check_event_engine, run_continuous
+from spsnn.models.spiking.current import Current, response
+from spsnn.models.spiking.readouts import read_out
 from spsnn.models.storage import storage_of
 from spsnn.models.trainable import Trainable
 from spsnn.neurons import LIF, NEURONS, CustomNeuron, LeakyIntegrator

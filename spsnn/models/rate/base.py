@@ -14,9 +14,9 @@ from spsnn.checks import positive, whole_number
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.kernels.events import SpikeBatch
-from spsnn.models import rates
 from spsnn.models.bias import BIAS, bias_units
-from spsnn.models.current import resting
+from spsnn.models.rate import coding
+from spsnn.models.spiking.current import resting
 from spsnn.models.trainable import Trainable
 
 
@@ -26,7 +26,7 @@ class RateSettings:
 
     Attributes:
         bins: bins into which spike trains are counted.
-        tau: of filtered rates in ms, or None: counts; see `spsnn.models.rates.features`.
+        tau: of filtered rates in ms, or None: counts; see `spsnn.models.rate.coding.features`.
         input_scale: factor of all features.
         code: in which activity is sent as spikes: ``deterministic`` or ``poisson``.
         peak: spikes per inference (or per bin of a sequence) that an activity of 1 stands for.
@@ -48,8 +48,8 @@ class RateSettings:
         whole_number("bins", self.bins, least=1)
         whole_number("seed", self.seed)
         positive(self, "input_scale", "peak", "window", "dt", *(["tau"] if self.tau is not None else []))
-        if self.code not in rates.CODES:
-            raise ConfigError(f"code must be one of {', '.join(rates.CODES)}, got {self.code!r}")
+        if self.code not in coding.CODES:
+            raise ConfigError(f"code must be one of {', '.join(coding.CODES)}, got {self.code!r}")
 
 
 @dataclass
@@ -139,7 +139,7 @@ class RateModel(Trainable, nn.Module):
             ConfigError: if the number of features is not that of the model.
         """
         if isinstance(batch, SpikeBatch):
-            batch = rates.features(batch, self.settings.bins, self.settings.tau)
+            batch = coding.features(batch, self.settings.bins, self.settings.tau)
         x = torch.as_tensor(getattr(batch, "features", batch), dtype=torch.float32, device=self.device)
         x = x.flatten(1) if not self.sequence else x[:, None] if x.ndim == 2 else x
         if x.shape[-1] != self.sizes[0]:
@@ -210,7 +210,7 @@ class RateModel(Trainable, nn.Module):
                 counted = isinstance(batch, SpikeBatch) and s.tau is None
                 sent = [x.abs() / (s.input_scale * s.peak) if counted else x.abs(), *self.rates(x)[1]]
                 for total, activity in zip(totals, sent, strict=False):
-                    counts = rates.spike_counts(activity.abs().cpu().numpy(), s.peak, s.code, [s.seed, start])
+                    counts = coding.spike_counts(activity.abs().cpu().numpy(), s.peak, s.code, [s.seed, start])
                     total += counts.sum(tuple(range(counts.ndim - 1)))
         return [total / len(data) for total in totals]
 
@@ -221,7 +221,7 @@ class RateModel(Trainable, nn.Module):
             sent = [x, *self.rates(x)[1]]
         s = self.settings
         return [
-            (name, rates.emit(a.abs().cpu().numpy(), s.window, peak=s.peak, code=s.code, seed=s.seed))
+            (name, coding.emit(a.abs().cpu().numpy(), s.window, peak=s.peak, code=s.code, seed=s.seed))
             for (name, _, _), a in zip(self.places(), sent, strict=False)
         ]
 

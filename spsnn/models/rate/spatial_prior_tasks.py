@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from spsnn.errors import ConfigError
-from spsnn.models.rate import RateModel
-from spsnn.models.spatial_prior import KERNELS, PriorSettings, SpatialPriorLinear, SpatialPriorMLP
+from spsnn.models.rate.base import RateModel
+from spsnn.models.rate.spatial_prior import KERNELS, PriorSettings, SpatialPriorLinear, SpatialPriorMLP
 
 ELSEWHERE = -1e4  # logit of the classes of other tasks
 

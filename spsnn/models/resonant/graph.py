@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from spsnn.errors import ConfigError, DataError
-from spsnn.models.rate import RateModel
+from spsnn.models.rate.base import RateModel
 
 RESTRUCTURE_EVERY = 10  # epochs
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from spsnn.checks import not_negative, positive, whole_number
 from spsnn.errors import ConfigError
-from spsnn.models.rate import RateModel, RateSettings
+from spsnn.models.rate.base import RateModel, RateSettings
 from spsnn.space import Line
 
 KERNELS = ("none", "linear", "linear_floor", "exponential", "gaussian", "inverse")

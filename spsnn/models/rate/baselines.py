@@ -11,8 +11,8 @@ from torch import nn
 
 from spsnn.checks import positive, whole
 from spsnn.errors import ConfigError
-from spsnn.models._arguments import one_of, seeded
-from spsnn.models.rate import RateModel, RateSettings
+from spsnn.models.rate._arguments import one_of, seeded
+from spsnn.models.rate.base import RateModel, RateSettings
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 VIEWS = ("mean", "first", "last")

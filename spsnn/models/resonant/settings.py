@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from spsnn.checks import not_negative, positive, whole
 from spsnn.errors import ConfigError
-from spsnn.models._arguments import one_of
-from spsnn.models.rate import RateSettings
+from spsnn.models.rate._arguments import one_of
+from spsnn.models.rate.base import RateSettings
 
 METRICS = ("hyperbolic", "euclidean")
 HEADS = ("sum", "mean")

@@ -9,7 +9,7 @@ from torch import nn
 
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
-from spsnn.models.rate import RateModel, RateSettings
+from spsnn.models.rate.base import RateModel, RateSettings
 from spsnn.space import Euclidean
 
 DAMPINGS, CONTEXTS, GATES = ("published", "odd"), ("scalar", "vector"), ("hard", "straight_through")

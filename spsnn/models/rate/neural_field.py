@@ -11,9 +11,9 @@ from torch import nn
 
 from spsnn.checks import finite, whole_number
 from spsnn.errors import ConfigError
-from spsnn.models._arguments import seeded
-from spsnn.models.rate import RateModel, RateSettings
-from spsnn.models.thalamic_router import N_REGIONS, ThalamicRouter, means
+from spsnn.models.rate._arguments import seeded
+from spsnn.models.rate.base import RateModel, RateSettings
+from spsnn.models.rate.thalamic_router import N_REGIONS, ThalamicRouter, means
 from spsnn.space import Sphere
 
 N_SECTORS = 10

@@ -10,8 +10,8 @@ import torch
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.models.graph import BIAS
-from spsnn.models.readouts import read_out
-from spsnn.models.spsnn import Output
+from spsnn.models.spiking.readouts import read_out
+from spsnn.models.spiking.spsnn import Output
 from spsnn.models.trainable import Trainable
 
 

@@ -11,12 +11,12 @@ from torch import nn
 from spsnn.autograd.active_set import Spread
 from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.kernels.cpu import active_set, ball
-from spsnn.models._arguments import seeded
-from spsnn.models._neighbourhood import KnownWeights, radius_of_degree
-from spsnn.models.resonant import Sparks
-from spsnn.models.resonant_graph import ResonantModel
-from spsnn.models.resonant_learning import PRUNE_BELOW, SparseSlowLearning
-from spsnn.models.resonant_settings import SparseResonantSettings
+from spsnn.models.rate._arguments import seeded
+from spsnn.models.resonant.graph import ResonantModel
+from spsnn.models.resonant.learning import PRUNE_BELOW, SparseSlowLearning
+from spsnn.models.resonant.network import Sparks
+from spsnn.models.resonant.settings import SparseResonantSettings
+from spsnn.models.spiking._neighbourhood import KnownWeights, radius_of_degree
 from spsnn.space import PoincareBall
 
 CUT = 0.01

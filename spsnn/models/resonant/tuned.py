@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from spsnn.models._arguments import dropped, seeded
-from spsnn.models.resonant_settings import TunedResonantSettings
-from spsnn.models.resonant_sparse import SparseResonantNetwork, _samples
+from spsnn.models.rate._arguments import dropped, seeded
+from spsnn.models.resonant.settings import TunedResonantSettings
+from spsnn.models.resonant.sparse import SparseResonantNetwork, _samples
 
 
 class TunedResonantNetwork(SparseResonantNetwork):

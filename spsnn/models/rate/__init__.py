@@ -1,0 +1,1 @@
+"""Rate-coded models, and yardsticks, on the same spaces and data."""

@@ -1,0 +1,1 @@
+"""Resonant sparse geometry networks: as published, sparse, tuned."""
