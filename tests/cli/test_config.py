@@ -64,11 +64,7 @@ def test_wrong_overrides_are_named(override, words):
 
 
 def test_wrong_files_are_named(tmp_path):
-    with pytest.raises(
-        ConfigError,
-        match="no configuration file absent; shipped ones: digits, gated-field, neural-field, rsgn, rsgn-tuned, scn, "
-        "shd, shd-deep, shd-wide, spatial-prior, yinyang",
-    ):
+    with pytest.raises(ConfigError, match=r"no configuration file absent; shipped ones: digits, .*, shd, .*, yinyang"):
         read_config("absent")
     path = tmp_path / "c.yaml"
     path.write_text("a: [1")
