@@ -69,10 +69,12 @@ def picture(values):
             fmt=marker(k), color=colour(k), ms=5, lw=0, elinewidth=1,
         )  # fmt: skip
         handles.append(Line2D([], [], ls="", marker=marker(k), color=colour(k), label=f"{name}, on {values['data']}"))
-    for p in values["published"]:
+    published = sorted(values["published"], key=lambda p: p["parameters"])
+    for p, after in zip(published, [*published[1:], None], strict=True):
         ax.plot(p["parameters"], p["accuracy"], "o", mfc="none", mec=MUTED, ms=6)
-        ax.annotate(p["name"], (p["parameters"], p["accuracy"]), (5, 4), textcoords="offset points",
-                    fontsize=6.5, color=INK)  # fmt: skip
+        crowded = after and after["parameters"] < 3 * p["parameters"] and abs(after["accuracy"] - p["accuracy"]) < 3
+        ax.annotate(p["name"], (p["parameters"], p["accuracy"]), (-5 if crowded else 5, 4), textcoords="offset points",
+                    ha="right" if crowded else "left", fontsize=6.5, color=INK)  # fmt: skip
     if values["published"]:
         handles.append(Line2D([], [], ls="", marker="o", mfc="none", color=MUTED, label="published on SHD"))
     ax.set_xscale("log")
