@@ -15,6 +15,7 @@ from spsnn.hwmap.exports import layout as layouts
 from spsnn.hwmap.exports.sanafe import write_sanafe
 from spsnn.hwmap.noc.result import simulate_noc
 from spsnn.hwmap.partition.cores import partition as assign_cores
+from spsnn.hwmap.partition.cores import resolve
 from spsnn.hwmap.partition.crossbar import assign_tiles
 from spsnn.hwmap.partition.fan_in import check_relays, partition_in_parts
 from spsnn.hwmap.partition.resources import LIMITS
@@ -159,7 +160,7 @@ def compile(
     target="loihi2",
     *,
     seed=0,
-    partition="mtkahypar",
+    partition="auto",
     placement="learned",
     delay_mode="stored",
     cores=None,
@@ -173,7 +174,8 @@ def compile(
         network: ``spsnn.graph.Network`` with measured rates.
         target: name of a packaged target, path of a TOML file, or ``Target`` (docs/targets.md).
         seed: of the partitioner and of placement.
-        partition: ``mtkahypar`` or ``geometric``.
+        partition: ``mtkahypar``, ``geometric``, or ``auto``: ``mtkahypar`` up to 50,000 neurons or where one has no
+            coordinates, ``geometric`` beyond.  The report names the one used.
         placement: ``learned``, ``random``, ``row_major``, ``hilbert``, ``force_directed``, ``spectral`` or ``qap``;
             ``+refine`` after it adds the swap search (``learned+refine``).
         delay_mode: ``stored`` (delay bits with every synapse), ``computed`` (from coordinates, at the receiver) or
@@ -202,7 +204,7 @@ def compare_placements(
     target="loihi2",
     seeds=range(5),
     *,
-    partition="mtkahypar",
+    partition="auto",
     delay_mode="stored",
     cores=None,
     placements=("learned", "random", "row_major"),
@@ -261,10 +263,10 @@ class _Mapper:
                 f"network needs dt > 0 and at least one step, got dt {network.dt}, duration {network.duration}"
             )
         self.network, self.target = network, load_target(target)
-        self.options = {"seed": int(seed), "partition": partition, "delay_mode": delay_mode, "scale": scale,
+        self.flat = Flat.of(network)
+        self.options = {"seed": int(seed), "partition": resolve(partition, self.flat), "delay_mode": delay_mode, "scale": scale,
                         "split_fan_in": split_fan_in}  # fmt: skip
         self.neurons = neuron_label(network, self.target)
-        self.flat = Flat.of(network)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.integers, self.extra = quantise(network, self.target, scale), {"neuron_label": self.neurons}
         if delay_mode == "computed":
@@ -272,7 +274,7 @@ class _Mapper:
             delays, clipped, coordinates, grid = delay_modes.computed_delays(network, self.target, laws)
             self.integers = self.integers.with_delays(delays, clipped)
             self.extra |= {"laws": laws, "coordinates": coordinates, "grid": grid}
-        how = {"method": partition, "cores": cores, "seed": seed}
+        how = {"method": self.options["partition"], "cores": cores, "seed": seed}
         delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
         if held is not None:
             self.partition = held

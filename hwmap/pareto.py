@@ -12,7 +12,7 @@ TERMS = "hops_per_inference", "link_load_max", "delay_error_per_inference"
 
 
 def pareto(
-    network, target="loihi2", *, divisions=4, placement="learned", seed=0, partition="mtkahypar", delay_mode="hop",
+    network, target="loihi2", *, divisions=4, placement="learned", seed=0, partition="auto", delay_mode="hop",
     cores=None, split_fan_in=False,
 ):  # fmt: skip
     """Placements of one partition under many weighings of hops, busiest link and delay error.

@@ -11,11 +11,13 @@ import numpy as np
 from spsnn.errors import CapacityError, ConfigError
 from spsnn.hwmap.partition.resources import LIMITS, Resources, check_neurons
 
-METHODS = ("mtkahypar", "geometric")
+METHODS = ("auto", "mtkahypar", "geometric")
 # How many neurons of a full core are tried for each place with room.
 _TRIED = 32
 # Mt-KaHyPar takes minutes beyond: pins of the hypergraph, that is neurons over all axons.
 MOST_PINS = 1_000_000
+# It takes minutes beyond for a sample too: neurons to distribute.
+MOST_NEURONS = 50_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,26 @@ class Partition:
     figures: dict | None = None
 
 
-def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
+def resolve(method, flat):
+    """The method that ``auto`` stands for: ``geometric`` beyond ``MOST_NEURONS`` neurons that all have coordinates.
+
+    Raises:
+        ConfigError: unknown method.
+    """
+    if method not in METHODS:
+        raise ConfigError(f"unknown partition method {method!r}; known: {', '.join(METHODS)}")
+    if method != "auto":
+        return method
+    if len(flat.on_chip) <= MOST_NEURONS:
+        return "mtkahypar"
+    try:
+        flat.positions("partition='geometric'", "partition='mtkahypar'")
+    except ConfigError:
+        return "mtkahypar"
+    return "geometric"
+
+
+def partition(flat, target, bits, *, method="auto", cores=None, seed=0):
     """Assign every neuron to a core.
 
     ``mtkahypar`` cuts the hypergraph of axons (one hyperedge for each presynaptic neuron, weighted by its spikes) for
@@ -58,7 +79,7 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
         flat: ``Flat``.
         target: ``Target``.
         bits: ``DelayBits``.
-        method: ``mtkahypar`` or ``geometric``.
+        method: ``mtkahypar``, ``geometric``, or ``auto`` (`resolve`).
         cores: number of cores to use, to spread a network wider than it needs.
         seed: of ``mtkahypar``; ``geometric`` has no chance in it.
 
@@ -69,8 +90,7 @@ def partition(flat, target, bits, *, method="mtkahypar", cores=None, seed=0):
         ConfigError: unknown method, impossible ``cores``, no coordinates for ``geometric``.
         CapacityError: the network does not fit; names limit, amount and what would fit.
     """
-    if method not in METHODS:
-        raise ConfigError(f"unknown partition method {method!r}; known: {', '.join(METHODS)}")
+    method = resolve(method, flat)
     check_neurons(flat, target, bits)
     n = len(flat.on_chip)
     weights = _node_weights(flat, target, bits)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import CapacityError, ConfigError
-from spsnn.hwmap.partition.cores import METHODS, Partition, neuron_order
+from spsnn.hwmap.partition.cores import Partition, neuron_order, resolve
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CrossbarPartition(Partition):
     tiles: tuple = ()
 
 
-def assign_tiles(flat, target, delays, *, method="mtkahypar", cores=None, seed=0):
+def assign_tiles(flat, target, delays, *, method="auto", cores=None, seed=0):
     """Assign neurons to the columns and synapses to the cells of crossbar tiles.
 
     Neurons fill *home* tiles, a column each, in the order of ``method``.  All synapses into the neurons of a home need
@@ -62,8 +62,7 @@ def assign_tiles(flat, target, delays, *, method="mtkahypar", cores=None, seed=0
         ConfigError: unknown method, or ``cores`` out of range.
         CapacityError: too few tiles; names how many would fit.
     """
-    if method not in METHODS:
-        raise ConfigError(f"unknown partition method {method!r}; known: {', '.join(METHODS)}")
+    method = resolve(method, flat)
     n, width = len(flat.on_chip), min(target.crossbar_columns, target.neurons_per_core)
     least = -(-n // width)
     homes = least if cores is None else cores

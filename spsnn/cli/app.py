@@ -34,7 +34,7 @@ Target = Annotated[str, typer.Option(help="A name that 'spsnn targets' lists, or
 Placement = Annotated[
     str, typer.Option(help="learned, random, row_major, hilbert, force_directed, spectral or qap; +refine improves it.")
 ]
-Partition = Annotated[str, typer.Option(help="mtkahypar or geometric.")]
+Partition = Annotated[str, typer.Option(help="auto, mtkahypar or geometric.")]
 DelayMode = Annotated[str, typer.Option(help="stored, computed or hop.")]
 Timing = Annotated[str, typer.Option(help="simple, or from spike traces: queue (estimate) or noc (simulation).")]
 Samples = Annotated[int, typer.Option("--samples", help="Traces for --timing queue or noc.")]
@@ -132,7 +132,7 @@ def map_(
     target: Target = "loihi2",
     target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
-    partition: Partition = "mtkahypar",
+    partition: Partition = "auto",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
     timing: Timing = "simple",
@@ -272,7 +272,7 @@ def export(
     target: Target = "loihi2",
     target_set: Sets = [],  # noqa: B006
     placement: Placement = "learned",
-    partition: Partition = "mtkahypar",
+    partition: Partition = "auto",
     delay_mode: DelayMode = "stored",
     cores: Cores = None,
     split_fan_in: SplitFanIn = False,

@@ -34,7 +34,7 @@ def finetune(
     delay_mode: DelayMode = "stored",
     rounds: Annotated[int, typer.Option(help="How often to place and train; for delays made by the placement.")] = 1,
     placement: Placement = "learned",
-    partition: Partition = "mtkahypar",
+    partition: Partition = "auto",
     cores: Cores = None,
     scale: Scale = "spikes",
     data_dir: DataDir = None,

@@ -88,6 +88,15 @@ def test_cores_option_spreads(network, method, cores):
     assert np.unique(found.core).size == cores + 1  # and -1 of the input units
 
 
+def test_auto_takes_the_geometric_partition_of_many_neurons(network, monkeypatch):
+    assert compile(network).report()["partition"] == "mtkahypar"
+    monkeypatch.setattr(core_partition, "MOST_NEURONS", 15)  # of 16
+    assert compile(network).report()["partition"] == "geometric"
+    assert compile(network, partition="mtkahypar").report()["partition"] == "mtkahypar"
+    placeless = replace(network, populations=tuple(replace(p, positions=None) for p in network.populations))
+    assert compile(placeless, placement="row_major").report()["partition"] == "mtkahypar"
+
+
 def test_deterministic(network):
     flat, target = Flat.of(network), load_target("mesh")
     first, second = (partition(flat, target, DelayBits(), cores=5, seed=3).core for _ in range(2))
