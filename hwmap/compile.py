@@ -264,8 +264,8 @@ class _Mapper:
             )
         self.network, self.target = network, load_target(target)
         self.flat = Flat.of(network)
-        self.options = {"seed": int(seed), "partition": resolve(partition, self.flat), "delay_mode": delay_mode, "scale": scale,
-                        "split_fan_in": split_fan_in}  # fmt: skip
+        self.options = {"seed": int(seed), "partition": resolve(partition, self.flat), "delay_mode": delay_mode,
+                        "scale": scale, "split_fan_in": split_fan_in}  # fmt: skip
         self.neurons = neuron_label(network, self.target)
         self.bits = delay_modes.delay_bits(network, self.target, delay_mode)
         self.integers, self.extra = quantise(network, self.target, scale), {"neuron_label": self.neurons}

@@ -10,10 +10,11 @@ from numba import njit, prange
 
 @njit(cache=True, parallel=True)
 def group_events(offsets, units, steps, n_units):
-    """Group events sorted by (sample, time) by unit; order in time is kept."""
+    """Group events sorted by (sample, time) by unit, order in time kept; and whether a unit spikes twice in a step."""
     n_samples = len(offsets) - 1
     ptr = np.zeros((n_samples, n_units + 1), np.int64)
     out = np.empty(len(steps), np.uint32)
+    repeats = 0
     for b in prange(n_samples):
         for e in range(offsets[b], offsets[b + 1]):
             ptr[b, units[e] + 1] += 1
@@ -22,10 +23,32 @@ def group_events(offsets, units, steps, n_units):
             ptr[b, i + 1] += ptr[b, i]
         cursor = ptr[b, :n_units].copy()
         for e in range(offsets[b], offsets[b + 1]):
-            i = units[e]
-            out[cursor[i]] = np.uint32(steps[e])
+            i, at = units[e], cursor[units[e]]
+            out[at] = np.uint32(steps[e])
+            if at > ptr[b, i] and out[at - 1] == out[at]:
+                repeats += 1
             cursor[i] += 1
-    return ptr, out
+    return ptr, out, repeats > 0
+
+
+@njit(cache=True, parallel=True)
+def join_repeats(ptr, steps):
+    """Spikes of a unit in one step as one entry: ``(ptr, steps, counts)``, with gaps between samples."""
+    n_samples, n_units = ptr.shape[0], ptr.shape[1] - 1
+    found, out, counts = np.empty_like(ptr), np.empty_like(steps), np.empty(len(steps), np.float32)
+    for b in prange(n_samples):
+        at = ptr[b, 0]
+        found[b, 0] = at
+        for i in range(n_units):
+            first = at
+            for e in range(ptr[b, i], ptr[b, i + 1]):
+                if at > first and out[at - 1] == steps[e]:
+                    counts[at - 1] += np.float32(1)
+                else:
+                    out[at], counts[at] = steps[e], np.float32(1)
+                    at += 1
+            found[b, i + 1] = at
+    return found, out, counts
 
 
 @njit(cache=True, parallel=True)

@@ -32,6 +32,17 @@ def _multiply_add_packed(typingctx, x, y, z):
 
 
 @intrinsic
+def _twice_packed(typingctx, x):
+    def codegen(context, builder, signature, args):
+        pair = ir.Constant(ir.VectorType(ir.FloatType(), 2), ir.Undefined)
+        for k in range(2):
+            pair = builder.insert_element(pair, args[0], ir.Constant(ir.IntType(32), k))
+        return builder.bitcast(pair, ir.DoubleType())
+
+    return types.float64(types.float32), codegen
+
+
+@intrinsic
 def _total_packed(typingctx, x):
     def codegen(context, builder, signature, args):
         pair = builder.bitcast(args[0], ir.VectorType(ir.FloatType(), 2))
@@ -53,6 +64,11 @@ def add_pairs(x, y):
 def multiply_add_pairs(x, y, z):
     """``x y + z``, number by number."""
     raise TypeError("pairs are multiplied inside compiled code")
+
+
+def pair_of(n, like):
+    """The pair ``(n, n)``, of the type of the pair ``like``."""
+    raise TypeError("pairs are made inside compiled code")
 
 
 def total_of_pair(x):
@@ -79,6 +95,13 @@ def _multiply_add_pairs(x, y, z):
     if isinstance(x, types.Complex):
         return lambda x, y, z: complex(x.real * y.real + z.real, x.imag * y.imag + z.imag)
     return lambda x, y, z: _multiply_add_packed(x, y, z)
+
+
+@overload(pair_of, inline="always")
+def _pair_of(n, like):
+    if isinstance(like, types.Complex):
+        return lambda n, like: complex(n, n)
+    return lambda n, like: _twice_packed(np.float32(n))
 
 
 @overload(total_of_pair, inline="always")

@@ -6,13 +6,26 @@ Synapses are prepared once per tile and chunk of samples; no array grows with T 
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import overload
 
 from spsnn.kernels.cpu.delays import factors, fill_lags, pull_to_places
-from spsnn.kernels.cpu.pairs import add_pairs, as_pairs, multiply_add_pairs, total_of_pair
+from spsnn.kernels.cpu.pairs import add_pairs, as_pairs, multiply_add_pairs, pair_of, total_of_pair
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}
 LANES = 8  # postsynaptic neurons of a tile
+
+
+def count_of(counts, e):
+    """Number of spikes of entry ``e``: that of an array, or one where ``counts`` is False."""
+    raise TypeError("counts are read inside compiled code")
+
+
+@overload(count_of, inline="always")
+def _count_of(counts, e):
+    if isinstance(counts, types.Array):
+        return lambda counts, e: counts[e]
+    return lambda counts, e: np.float32(1)
 
 
 def tiles_of(n_samples, n_steps, n, dtype):
@@ -67,8 +80,8 @@ def _offsets_of(offset, i):
 
 
 @njit(cache=True, fastmath=FAST)
-def _scatter_rows(ptr, steps, weight, offset, rows):
-    """Add ``weight [I, 8]`` at ``rows[8 t + offset]`` for every spike ``t`` of ``i``."""
+def _scatter_rows(ptr, steps, counts, weight, offset, rows):
+    """Add ``n weight [I, 8]`` at ``rows[8 t + offset]`` for every step ``t`` with ``n`` spikes of ``i``."""
     for i in range(len(weight)):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         if first == last:
@@ -77,19 +90,19 @@ def _scatter_rows(ptr, steps, weight, offset, rows):
         w_0, w_1, w_2, w_3 = weight[i, 0], weight[i, 1], weight[i, 2], weight[i, 3]
         w_4, w_5, w_6, w_7 = weight[i, 4], weight[i, 5], weight[i, 6], weight[i, 7]
         for e in range(first, last):
-            at = np.uint64(steps[e]) * np.uint64(LANES)
-            rows[at + o_0] += w_0
-            rows[at + o_1] += w_1
-            rows[at + o_2] += w_2
-            rows[at + o_3] += w_3
-            rows[at + o_4] += w_4
-            rows[at + o_5] += w_5
-            rows[at + o_6] += w_6
-            rows[at + o_7] += w_7
+            n, at = rows.dtype.type(count_of(counts, e)), np.uint64(steps[e]) * np.uint64(LANES)
+            rows[at + o_0] += n * w_0
+            rows[at + o_1] += n * w_1
+            rows[at + o_2] += n * w_2
+            rows[at + o_3] += n * w_3
+            rows[at + o_4] += n * w_4
+            rows[at + o_5] += n * w_5
+            rows[at + o_6] += n * w_6
+            rows[at + o_7] += n * w_7
 
 
 @njit(cache=True, fastmath=FAST)
-def _scatter_tile(ptr, steps, weight, delays, arrival, first, last, tile, out_0, out_1):
+def _scatter_tile(ptr, steps, counts, weight, delays, arrival, first, last, tile, out_0, out_1):
     _, _, n_steps, _ = out_0.shape
     n_pre, n_post = weight.shape
     exact = out_1.size > 0
@@ -110,35 +123,36 @@ def _scatter_tile(ptr, steps, weight, delays, arrival, first, last, tile, out_0,
     rows = np.empty((n_steps + reach) * LANES, out_0.dtype)
     for b in range(first, last):
         rows[:] = 0
-        _scatter_rows(ptr[b], steps, w_0, offset, rows)
+        _scatter_rows(ptr[b], steps, counts, w_0, offset, rows)
         flat = out_0[b, tile].reshape(-1)
         for n in range(n_steps * LANES):
             flat[n] += rows[n]
         if exact:
             rows[:] = 0
-            _scatter_rows(ptr[b], steps, w_1, offset, rows)
+            _scatter_rows(ptr[b], steps, counts, w_1, offset, rows)
             flat = out_1[b, tile].reshape(-1)
             for n in range(n_steps * LANES):
                 flat[n] += rows[n]
 
 
 @njit(cache=True, parallel=True)
-def scatter(ptr, steps, weight, delays, arrival, n_chunks, out_0, out_1):
+def scatter(ptr, steps, counts, weight, delays, arrival, n_chunks, out_0, out_1):
     """``out_m[b, t + lag_ij, j] += w_ij c_m,ij`` for every spike ``t`` of ``i``, m = 0 (current), 1 (potential).
 
-    ``ptr``, ``steps``: spikes grouped by unit; ``weight [I, J]``; ``out_0``, ``out_1``: tiles, the second one without
-    steps in `round` mode.
+    ``ptr``, ``steps``: spikes grouped by unit, ``counts [E]`` of them in each step, or False for one; ``weight [I, J]``;
+    ``out_0``, ``out_1``: tiles, the second one without steps in `round` mode.
     """
     n_samples, n_tiles, _, _ = out_0.shape
     for task in prange(n_chunks * n_tiles):
         chunk, tile = task // n_tiles, task % n_tiles
         first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
-        _scatter_tile(ptr, steps, weight, delays, arrival, first, last, tile, out_0, out_1)
+        _scatter_tile(ptr, steps, counts, weight, delays, arrival, first, last, tile, out_0, out_1)
 
 
 @njit(cache=True, fastmath=FAST)
-def _gather_rows(ptr, steps, offset, rows, sums):
-    """Add ``rows[8 t + offset]`` to ``sums [I, 8]`` for every spike ``t`` of ``i``; rows and sums hold pairs."""
+def _gather_rows(ptr, steps, counts, offset, rows, sums):
+    """Add ``n rows[8 t + offset]`` to ``sums [I, 8]`` for every step ``t`` with ``n`` spikes of ``i``; rows and sums
+    hold pairs."""
     for i in range(len(sums)):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         if first == last:
@@ -147,15 +161,15 @@ def _gather_rows(ptr, steps, offset, rows, sums):
         s_0, s_1, s_2, s_3 = sums[i, 0, 0], sums[i, 1, 0], sums[i, 2, 0], sums[i, 3, 0]
         s_4, s_5, s_6, s_7 = sums[i, 4, 0], sums[i, 5, 0], sums[i, 6, 0], sums[i, 7, 0]
         for e in range(first, last):
-            at = np.uint64(steps[e]) * np.uint64(LANES)
-            s_0 = add_pairs(s_0, rows[at + o_0, 0])
-            s_1 = add_pairs(s_1, rows[at + o_1, 0])
-            s_2 = add_pairs(s_2, rows[at + o_2, 0])
-            s_3 = add_pairs(s_3, rows[at + o_3, 0])
-            s_4 = add_pairs(s_4, rows[at + o_4, 0])
-            s_5 = add_pairs(s_5, rows[at + o_5, 0])
-            s_6 = add_pairs(s_6, rows[at + o_6, 0])
-            s_7 = add_pairs(s_7, rows[at + o_7, 0])
+            n, at = pair_of(count_of(counts, e), s_0), np.uint64(steps[e]) * np.uint64(LANES)
+            s_0 = multiply_add_pairs(n, rows[at + o_0, 0], s_0)
+            s_1 = multiply_add_pairs(n, rows[at + o_1, 0], s_1)
+            s_2 = multiply_add_pairs(n, rows[at + o_2, 0], s_2)
+            s_3 = multiply_add_pairs(n, rows[at + o_3, 0], s_3)
+            s_4 = multiply_add_pairs(n, rows[at + o_4, 0], s_4)
+            s_5 = multiply_add_pairs(n, rows[at + o_5, 0], s_5)
+            s_6 = multiply_add_pairs(n, rows[at + o_6, 0], s_6)
+            s_7 = multiply_add_pairs(n, rows[at + o_7, 0], s_7)
         sums[i, 0, 0], sums[i, 1, 0], sums[i, 2, 0], sums[i, 3, 0] = s_0, s_1, s_2, s_3
         sums[i, 4, 0], sums[i, 5, 0], sums[i, 6, 0], sums[i, 7, 0] = s_4, s_5, s_6, s_7
 
@@ -207,7 +221,7 @@ def _pull_to_spikes(ptr, steps, offset, back, rows, grad):
 
 @njit(cache=True, fastmath=FAST)
 def _gather_chunk(
-    ptr, steps, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
+    ptr, steps, counts, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
     grad_weight, grad_delay, grad_pre, grad_post, grad_scale, grad_active,
 ):  # fmt: skip
     _, n_tiles, n_steps, _ = grad_0.shape
@@ -247,7 +261,7 @@ def _gather_chunk(
             if joined:
                 _gather_and_pull(ptr[b], steps, offset, as_pairs(back), pairs, as_pairs(sums), grad_active)
                 continue
-            _gather_rows(ptr[b], steps, offset, pairs, as_pairs(sums))
+            _gather_rows(ptr[b], steps, counts, offset, pairs, as_pairs(sums))
             for m in range(2 if len(active_steps) else 0):
                 if exact or m == channel:
                     for n in range(n_steps * LANES):
@@ -269,8 +283,8 @@ def _gather_chunk(
 
 @njit(cache=True, parallel=True)
 def gather(
-    ptr, steps, active_ptr, active_steps, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight, grad_delay,
-    grad_pre, grad_post, grad_scale, grad_active,
+    ptr, steps, counts, active_ptr, active_steps, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight,
+    grad_delay, grad_pre, grad_post, grad_scale, grad_active,
 ):  # fmt: skip
     """Adjoint of `scatter`: from tiles ``grad_m = dL/dout_m`` to weights, delays or places, and presynaptic spikes.
 
@@ -281,15 +295,16 @@ def gather(
     ``grad_active [E]``, zero before: gradient of every active position ``(b, i, t)`` as a spike,
     ``sum_j w_ij (c_0 grad_0 + c_1 grad_1)[b, t + lag_ij, j]``, or with ``by_time`` of its time, with ``b`` for ``c``.
     An empty ``active_steps`` skips this part; where the active positions are the spikes, the same two arrays, both
-    parts read the rows once.
+    parts read the rows once, and ``counts`` must be False.
     """
     n_samples, n_chunks = len(grad_0), len(grad_weight)
     joined = active_ptr is ptr and active_steps is steps
     for chunk in prange(n_chunks):
         first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
         _gather_chunk(
-            ptr, steps, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0, grad_1,
-            grad_weight[chunk], grad_delay[chunk], grad_pre[chunk], grad_post[chunk], grad_scale[chunk], grad_active,
+            ptr, steps, counts, active_ptr, active_steps, joined, weight, delays, arrival, by_time, first, last, grad_0,
+            grad_1, grad_weight[chunk], grad_delay[chunk], grad_pre[chunk], grad_post[chunk], grad_scale[chunk],
+            grad_active,
         )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ source at a time.  Arrivals of a place are added in the same order as there.
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.pairs import add_pairs, as_pairs
-from spsnn.kernels.cpu.projection import FAST, LANES
+from spsnn.kernels.cpu.pairs import as_pairs, multiply_add_pairs, pair_of
+from spsnn.kernels.cpu.projection import FAST, LANES, count_of
 
 FOUR, ONE = np.uint64(4), np.uint64(1)
 
@@ -29,8 +29,8 @@ def _places(place, k):
 
 
 @njit(cache=True, fastmath=FAST)
-def _scatter_rows(ptr, steps, bounds, place, weight, rows):
-    """Add ``weight`` at ``rows[8 t + place]`` for every spike ``t`` of ``i`` and kept synapse of ``i``."""
+def _scatter_rows(ptr, steps, counts, bounds, place, weight, rows):
+    """Add ``n weight`` at ``rows[8 t + place]`` for every step ``t`` with ``n`` spikes of ``i`` and its kept synapses."""
     for i in range(len(bounds) - 1):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         k, end = np.uint64(bounds[i]), np.uint64(bounds[i + 1])
@@ -40,16 +40,16 @@ def _scatter_rows(ptr, steps, bounds, place, weight, rows):
             p_0, p_1, p_2, p_3 = _places(place, k)
             w_0, w_1, w_2, w_3 = _four(weight, k)
             for e in range(first, last):
-                at = np.uint64(steps[e]) * np.uint64(LANES)
-                rows[at + p_0] += w_0
-                rows[at + p_1] += w_1
-                rows[at + p_2] += w_2
-                rows[at + p_3] += w_3
+                n, at = rows.dtype.type(count_of(counts, e)), np.uint64(steps[e]) * np.uint64(LANES)
+                rows[at + p_0] += n * w_0
+                rows[at + p_1] += n * w_1
+                rows[at + p_2] += n * w_2
+                rows[at + p_3] += n * w_3
             k += FOUR
         while k < end:
             p, w = np.uint64(place[k]), weight[k]
             for e in range(first, last):
-                rows[np.uint64(steps[e]) * np.uint64(LANES) + p] += w
+                rows[np.uint64(steps[e]) * np.uint64(LANES) + p] += rows.dtype.type(count_of(counts, e)) * w
             k += ONE
 
 
@@ -63,7 +63,7 @@ def _add_rows(rows, long, tiles):
 
 
 @njit(cache=True, parallel=True)
-def scatter(ptr, steps, kept, place, long, weight_0, weight_1, n_chunks, out_0, out_1):
+def scatter(ptr, steps, counts, kept, place, long, weight_0, weight_1, n_chunks, out_0, out_1):
     """`spsnn.kernels.cpu.projection.scatter` of the ``kept`` synapses, with what `place_kept` made of them."""
     n_samples = len(out_0)
     n_groups, depth = (len(kept.ptr) - 1) // kept.n_pre, kept.width // LANES
@@ -73,17 +73,18 @@ def scatter(ptr, steps, kept, place, long, weight_0, weight_1, n_chunks, out_0, 
         rows = np.empty(depth * long * LANES, out_0.dtype)
         for b in range(chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks):
             rows[:] = 0
-            _scatter_rows(ptr[b], steps, bounds, place, weight_0, rows)
+            _scatter_rows(ptr[b], steps, counts, bounds, place, weight_0, rows)
             _add_rows(rows, long, out_0[b, group * depth : (group + 1) * depth])
             if len(weight_1):
                 rows[:] = 0
-                _scatter_rows(ptr[b], steps, bounds, place, weight_1, rows)
+                _scatter_rows(ptr[b], steps, counts, bounds, place, weight_1, rows)
                 _add_rows(rows, long, out_1[b, group * depth : (group + 1) * depth])
 
 
 @njit(cache=True, fastmath=FAST)
-def _gather_rows(ptr, steps, bounds, place, rows, sums):
-    """Add ``rows[8 t + place]`` to ``sums [E]`` for every spike ``t`` of ``i``; rows and sums hold pairs."""
+def _gather_rows(ptr, steps, counts, bounds, place, rows, sums):
+    """Add ``n rows[8 t + place]`` to ``sums [E]`` for every step ``t`` with ``n`` spikes of ``i``; rows and sums hold
+    pairs."""
     for i in range(len(bounds) - 1):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         k, end = np.uint64(bounds[i]), np.uint64(bounds[i + 1])
@@ -93,17 +94,18 @@ def _gather_rows(ptr, steps, bounds, place, rows, sums):
             p_0, p_1, p_2, p_3 = _places(place, k)
             s_0, s_1, s_2, s_3 = _four(sums, k)
             for e in range(first, last):
-                at = np.uint64(steps[e]) * np.uint64(LANES)
-                s_0 = add_pairs(s_0, rows[at + p_0])
-                s_1 = add_pairs(s_1, rows[at + p_1])
-                s_2 = add_pairs(s_2, rows[at + p_2])
-                s_3 = add_pairs(s_3, rows[at + p_3])
+                n, at = pair_of(count_of(counts, e), s_0), np.uint64(steps[e]) * np.uint64(LANES)
+                s_0 = multiply_add_pairs(n, rows[at + p_0], s_0)
+                s_1 = multiply_add_pairs(n, rows[at + p_1], s_1)
+                s_2 = multiply_add_pairs(n, rows[at + p_2], s_2)
+                s_3 = multiply_add_pairs(n, rows[at + p_3], s_3)
             sums[k], sums[k + np.uint64(1)], sums[k + np.uint64(2)], sums[k + np.uint64(3)] = s_0, s_1, s_2, s_3
             k += FOUR
         while k < end:
             p, s = np.uint64(place[k]), sums[k]
             for e in range(first, last):
-                s = add_pairs(s, rows[np.uint64(steps[e]) * np.uint64(LANES) + p])
+                n = pair_of(count_of(counts, e), s)
+                s = multiply_add_pairs(n, rows[np.uint64(steps[e]) * np.uint64(LANES) + p], s)
             sums[k] = s
             k += ONE
 
@@ -132,8 +134,8 @@ def _pull_to_spikes(ptr, steps, bounds, place, back, rows, grad):
 
 @njit(cache=True, fastmath=FAST)
 def _gather_chunk(
-    ptr, steps, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, first, last, grad_0, grad_1,
-    sums, grad_active,
+    ptr, steps, counts, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, first, last, grad_0,
+    grad_1, sums, grad_active,
 ):  # fmt: skip
     _, n_tiles, n_steps, _ = grad_0.shape
     depth = kept.width // LANES
@@ -154,7 +156,7 @@ def _gather_chunk(
                 if len(plane):
                     for n in range(n_steps * LANES):
                         plane[at + n] = rows[at + n, channel]
-            _gather_rows(ptr[b], steps, bounds, place, pairs, as_pairs(sums.reshape(-1)))
+            _gather_rows(ptr[b], steps, counts, bounds, place, pairs, as_pairs(sums.reshape(-1)))
             if len(plane):
                 _pull_to_spikes(active_ptr[b], active_steps, bounds, place, back_0, plane, grad_active)
             if len(plane) and len(back_1):
@@ -166,7 +168,7 @@ def _gather_chunk(
 
 @njit(cache=True, parallel=True)
 def gather(
-    ptr, steps, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, grad_0, grad_1, sums,
+    ptr, steps, counts, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, grad_0, grad_1, sums,
     grad_active,
 ):  # fmt: skip
     """Adjoint of `scatter` up to factors, which `spsnn.kernels.cpu.sparse.finish_gather` puts in.
@@ -179,6 +181,6 @@ def gather(
     for chunk in prange(n_chunks):
         first, last = chunk * n_samples // n_chunks, (chunk + 1) * n_samples // n_chunks
         _gather_chunk(
-            ptr, steps, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, first, last, grad_0,
-            grad_1, sums[chunk], grad_active,
+            ptr, steps, counts, active_ptr, active_steps, kept, place, long, back_0, back_1, mix, channel, first, last,
+            grad_0, grad_1, sums[chunk], grad_active,
         )  # fmt: skip

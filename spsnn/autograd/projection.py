@@ -29,7 +29,7 @@ def spread(spikes, weight, delays, arrival, out_0, out_1, mask=None):
         return
     n_samples, n_tiles, _, _ = out_0.shape
     n_chunks = min(chunks(n_samples), -(-TASKS // n_tiles))  # tiles are tasks of their own: enough of them need no more
-    scatter(spikes.ptr, spikes.steps, weight, delays, arrival, n_chunks, out_0, out_1)
+    scatter(*spikes.joined, weight, delays, arrival, n_chunks, out_0, out_1)
 
 
 def pull_back(spikes, weight, delays, arrival, by_time, with_spikes, grad_0, grad_1, mask=None):
@@ -67,7 +67,7 @@ def _pull_back_dense(spikes, active, weight, delays, arrival, by_time, n, grad_0
     grad_scale = np.zeros((n, 1), dtype)
     grad_active = np.zeros(len(active[1]), dtype)
     gather(
-        spikes.ptr, spikes.steps, *active, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight, grad_delay,
+        *spikes.joined, *active, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight, grad_delay,
         grad_pre, grad_post, grad_scale, grad_active,
     )  # fmt: skip
     parts = grad_weight, grad_delay, grad_pre, grad_post, grad_scale

@@ -24,7 +24,7 @@ def spread(spikes, weight, delays, arrival, mask, out_0, out_1):
     n_samples, _, n_steps, _ = out_0.shape
     kept = find_kept(mask, group_width(mask.shape[1], n_steps, out_0.itemsize), delays, arrival)
     placed = place_kept(kept, weight, arrival, n_steps, False)
-    kernels.scatter(spikes.ptr, spikes.steps, kept, *placed, min(n_samples, CHUNKS), out_0, out_1)
+    kernels.scatter(*spikes.joined, kept, *placed, min(n_samples, CHUNKS), out_0, out_1)
 
 
 def pull_back(spikes, active, weight, delays, arrival, by_time, mask, n_chunks, grad_0, grad_1):
@@ -39,7 +39,7 @@ def pull_back(spikes, active, weight, delays, arrival, by_time, mask, n_chunks, 
     sums, grad_active = np.zeros((n_chunks, len(kept.post), 2), dtype), np.zeros(len(active[1]), dtype)
     channel = int(by_time and not arrival.exact)
     kernels.gather(
-        spikes.ptr, spikes.steps, *active, kept, place, long, back_0, back_1, mix, channel, grad_0, grad_1, sums,
+        *spikes.joined, *active, kept, place, long, back_0, back_1, mix, channel, grad_0, grad_1, sums,
         grad_active,
     )  # fmt: skip
     grads = [np.zeros(shape, dtype) for shape in (weight.shape, delays.matrix.shape, delays.pre.shape)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from spsnn.errors import ConfigError
-from spsnn.kernels.cpu.grouping import group_events, group_marked
+from spsnn.kernels.cpu.grouping import group_events, group_marked, join_repeats
 from spsnn.kernels.cpu.population import HELD
 
 
@@ -23,6 +24,7 @@ class Spikes:
             Its gradient is dL/dspike with a surrogate estimator, and dL/dt_k (1/ms), read at spikes only, with
             EventProp.
         active_ptr, active_steps: the positions at which a gradient can be non-zero, grouped likewise.
+        repeats: whether a neuron spikes several times in a step, as only fixed input spikes do.
     """
 
     ptr: np.ndarray
@@ -31,12 +33,13 @@ class Spikes:
     dense: torch.Tensor | None = None
     active_ptr: np.ndarray | None = None
     active_steps: np.ndarray | None = None
+    repeats: bool = field(default=False, kw_only=True)
 
     @classmethod
     def from_batch(cls, batch, dt):
         """Fixed input spikes: a `SpikeBatch` snapped to the nearest step of ``dt`` ms."""
-        ptr, steps = group_events(batch.offsets, batch.units, batch.steps(dt), batch.n_units)
-        return cls(ptr, steps, (len(batch), batch.n_steps(dt), batch.n_units))
+        ptr, steps, repeats = group_events(batch.offsets, batch.units, batch.steps(dt), batch.n_units)
+        return cls(ptr, steps, (len(batch), batch.n_steps(dt), batch.n_units), repeats=repeats)
 
     @classmethod
     def from_dense(cls, dense, active=None):
@@ -57,10 +60,18 @@ class Spikes:
         """Number of spikes, ``[B, N]``."""
         return self.ptr[:, 1:] - self.ptr[:, :-1]
 
+    @cached_property
+    def joined(self):
+        """``(ptr, steps, counts [E])`` with one entry for all spikes of a neuron in one step; ``counts`` is False where
+        there is never more than one."""
+        if self.repeats:
+            return join_repeats(self.ptr, self.steps)
+        return self.ptr, self.steps, False
+
     def only(self, kept):
         """The spikes of the neurons under ``kept``, bool ``[B, N]``; the others are silent and get no gradient."""
         active = (None, None) if self.active_ptr is None else _only(self.active_ptr, self.active_steps, kept)
-        return Spikes(*_only(self.ptr, self.steps, kept), self.shape, self.dense, *active)
+        return Spikes(*_only(self.ptr, self.steps, kept), self.shape, self.dense, *active, repeats=self.repeats)
 
 
 def _only(ptr, steps, kept):

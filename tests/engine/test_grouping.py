@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
-from spsnn.kernels.cpu.grouping import group_events, group_marked
+from spsnn.kernels.cpu.grouping import group_events, group_marked, join_repeats
 from spsnn.kernels.cpu.projection import ungroup
 from spsnn.kernels.events import SpikeBatch
 from spsnn.neurons.linear import LIF
@@ -43,11 +43,16 @@ def test_group_events_keeps_time_order_and_repeats(seed, b, t, n, events):
     rng = np.random.default_rng(seed)
     samples = [(rng.integers(0, t, m).astype(float), rng.integers(0, n, m)) for m in rng.integers(0, events + 1, b)]
     batch = SpikeBatch.from_samples(samples, n, float(t))
-    ptr, steps = group_events(batch.offsets, batch.units, batch.steps(1.0), n)
+    ptr, steps, repeats = group_events(batch.offsets, batch.units, batch.steps(1.0), n)
     assert len(steps) == batch.n_events
+    joined_ptr, joined_steps, counts = join_repeats(ptr, steps)
+    assert repeats == (len(steps) > sum(len(set(zip(*s, strict=True))) for s in samples))
     for k, (times, units) in enumerate(samples):
         for i in range(n):
-            assert of(ptr, steps, k, i) == sorted(times[units == i].astype(int).tolist())
+            expected = sorted(times[units == i].astype(int).tolist())
+            assert of(ptr, steps, k, i) == expected
+            assert of(joined_ptr, joined_steps, k, i) == sorted(set(expected))
+            assert of(joined_ptr, counts, k, i) == [expected.count(t) for t in sorted(set(expected))]
 
 
 def test_an_event_that_comes_twice_counts_twice():
