@@ -139,7 +139,7 @@ def _scatter_tile(ptr, steps, counts, weight, delays, arrival, first, last, tile
 def scatter(ptr, steps, counts, weight, delays, arrival, n_chunks, out_0, out_1):
     """``out_m[b, t + lag_ij, j] += w_ij c_m,ij`` for every spike ``t`` of ``i``, m = 0 (current), 1 (potential).
 
-    ``ptr``, ``steps``: spikes grouped by unit, ``counts [E]`` of them in each step, or False for one; ``weight [I, J]``;
+    ``ptr``, ``steps``: spikes grouped by unit, ``counts [E]`` of them a step, or False for one; ``weight [I, J]``;
     ``out_0``, ``out_1``: tiles, the second one without steps in `round` mode.
     """
     n_samples, n_tiles, _, _ = out_0.shape

@@ -30,7 +30,7 @@ def _places(place, k):
 
 @njit(cache=True, fastmath=FAST)
 def _scatter_rows(ptr, steps, counts, bounds, place, weight, rows):
-    """Add ``n weight`` at ``rows[8 t + place]`` for every step ``t`` with ``n`` spikes of ``i`` and its kept synapses."""
+    """Add ``n weight`` at ``rows[8 t + place]`` for a step ``t`` with ``n`` spikes of ``i`` and its kept synapses."""
     for i in range(len(bounds) - 1):
         first, last = np.uint64(ptr[i]), np.uint64(ptr[i + 1])
         k, end = np.uint64(bounds[i]), np.uint64(bounds[i + 1])
