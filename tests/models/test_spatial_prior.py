@@ -9,7 +9,8 @@ import torch
 import spsnn
 from spsnn import ConfigError, SpatialPriorLinear, SpatialPriorMLP
 from spsnn.datasets import DenseSet, JointSet, load
-from spsnn.models.rate.spatial_prior import KERNELS, PriorSettings, index_distance, kernel
+from spsnn.models.rate.prior_kernels import KERNELS, index_distance, kernel, plane_places
+from spsnn.models.rate.spatial_prior import PriorSettings
 from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
 
 BY_HAND = {
@@ -98,6 +99,43 @@ def test_controls_keep_values_or_size_and_lose_the_geometry():
     # Weights drawn alike have the same variance under the prior as under its control.
     prior, control = (SpatialPriorLinear(400, 300, PriorSettings(control=c)) for c in ("none", "matched"))
     assert prior.weights().var().item() == pytest.approx(control.weights().var().item(), rel=0.03)
+
+
+def test_pixels_share_their_places_over_channels_and_hidden_neurons_lie_on_a_grid():
+    pixels = plane_places(12, (3, 2, 2))
+    assert torch.equal(pixels[:4], torch.tensor([[0.25, 0.25], [0.25, 0.75], [0.75, 0.25], [0.75, 0.75]]))
+    assert torch.equal(pixels[4:8], pixels[:4]) and torch.equal(pixels[8:], pixels[:4])
+    five = plane_places(5)  # three columns, two rows
+    assert torch.allclose(five[:, 0], torch.tensor([1, 1, 1, 3, 3]) / 4)
+    assert torch.allclose(five[:, 1], torch.tensor([1, 3, 5, 1, 3]) / 6)
+
+
+def test_a_pruned_prior_in_the_plane_keeps_what_lies_near(tmp_path):
+    model = SpatialPriorMLP([3 * 36, 25, 16, 4], image=[3, 6, 6], k=9.0, prune=0.1, rescale=True)
+    first, _, last = model.layers
+    places = [points for _, _, points in model.places()]
+    near = np.linalg.norm(places[0][:, None] - places[1][None], axis=-1) / np.sqrt(2) <= np.log(19) / 9
+    assert np.array_equal(first.mask, near) and 0.1 < near.mean() < 0.5
+    assert last.mask.all() and (last.kernel == 1).all()
+    assert first.kernel.square().mean().item() == pytest.approx(1, rel=1e-5)
+    assert model.n_parameters() == sum(int(s.mask.sum()) + s.n_post for s in model.layers)
+    data = DenseSet(torch.rand(40, 108), np.arange(40) % 4, tuple("abcd"), "noise", "train")
+    spsnn.fit(model, data, None, spsnn.TrainingConfig(epochs=2, batch_size=8, lr=0.01))
+    assert not first.weights()[~first.mask].any()
+    spsnn.save(model, tmp_path / "m.h5")
+    again = spsnn.load(tmp_path / "m.h5")
+    assert torch.equal(again.layers[0].weights(), first.weights()) and torch.equal(again.layers[0].mask, first.mask)
+    shuffled = SpatialPriorMLP([108, 25, 16, 4], image=[3, 6, 6], k=9.0, prune=0.1, control="shuffle").layers[0].mask
+    assert shuffled.sum() == first.mask.sum() and not torch.equal(shuffled, first.mask)
+
+
+def test_impossible_images_and_prunings_are_refused():
+    with pytest.raises(ConfigError, match=r"image \[1, 3, 3\] has 9 values, the input 20"):
+        SpatialPriorMLP([20, 12], image=[1, 3, 3])
+    with pytest.raises(ConfigError, match="image must be"):
+        PriorSettings(image=[20])
+    with pytest.raises(ConfigError, match="prune belongs to a kernel that stays"):
+        PriorSettings(prune=0.1, sharpen_to=30.0)
 
 
 def test_a_decay_target_pulls_weights_to_the_kernel():

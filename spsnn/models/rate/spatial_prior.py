@@ -5,53 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
 from spsnn.checks import not_negative, positive, whole_number
 from spsnn.errors import ConfigError
 from spsnn.models.rate.base import RateModel, RateSettings
+from spsnn.models.rate.prior_kernels import KERNELS, index_distance, kernel, plane_places
 from spsnn.space import Line
 
-KERNELS = ("none", "linear", "linear_floor", "exponential", "gaussian", "inverse")
 MODES = ("multiply", "normalise", "cap", "decay")
 CONTROLS = ("none", "shuffle", "matched")
 FLOOR = 0.1  # a synapse whose kernel lies below counts as absent in `sparsity`
-
-
-def kernel(name, distance, k=3.0):
-    """Strength of a synapse over a distance in [0, 1].
-
-        none          1
-        linear        1 - d
-        linear_floor  .1 + .9 (1 - d)
-        exponential   .05 + .95 exp(-k d)
-        gaussian      .05 + .95 exp(-d^2 / .18)
-        inverse       .1 + .9 d
-
-    Raises:
-        ConfigError: on an unknown name.
-    """
-    d = distance
-    if name == "none":
-        return torch.ones_like(d)
-    if name == "linear":
-        return 1 - d
-    if name == "linear_floor":
-        return 0.1 + 0.9 * (1 - d)
-    if name == "exponential":
-        return 0.05 + 0.95 * torch.exp(-k * d)
-    if name == "gaussian":
-        return 0.05 + 0.95 * torch.exp(-d * d / 0.18)
-    if name == "inverse":
-        return 0.1 + 0.9 * d
-    raise ConfigError(f"kernel must be one of {', '.join(KERNELS)}, got {name!r}")
-
-
-def index_distance(n_pre, n_post):
-    """``|i / (n_pre - 1) - j / (n_post - 1)|``, ``[n_pre, n_post]``: two layers spread over the same line."""
-    line = Line()
-    return line.distance(line.initial(n_pre), line.initial(n_post))
 
 
 @dataclass(frozen=True)
@@ -74,6 +40,9 @@ class PriorSettings(RateSettings):
             K replaced by the root mean square of its entries, so that only the smaller start and step stay.
         shuffle_seed: of the permutation.
         rescale: divide K by its root mean square, so that the weights start as large as without a prior.
+        image: ``[channels, rows, columns]`` of the input: layers lie in the plane, `plane_places`, distances are over
+            sqrt 2, and the output layer has no place, that is K = 1.  None: all layers lie on a line.
+        prune: synapses whose kernel lies below are absent from the start.
     """
 
     kernel: str = "exponential"
@@ -85,11 +54,19 @@ class PriorSettings(RateSettings):
     control: str = "none"
     shuffle_seed: int = 1000
     rescale: bool = False
+    image: tuple[int, int, int] | None = None
+    prune: float = 0.0
 
     def __post_init__(self):
         super().__post_init__()
         positive(self, "k", *(["sharpen_to"] if self.sharpen_to is not None else []))
-        not_negative(self, "decay")
+        not_negative(self, "decay", "prune")
+        if self.image is not None:
+            object.__setattr__(self, "image", tuple(self.image))
+            if len(self.image) != 3 or not all(isinstance(n, int) and n >= 1 for n in self.image):
+                raise ConfigError(f"image must be [channels, rows, columns], got {list(self.image)}")
+        if self.prune and (self.anneal_to is not None or self.sharpen_to is not None):
+            raise ConfigError("prune belongs to a kernel that stays; leave out anneal_to and sharpen_to")
         whole_number("shuffle_seed", self.shuffle_seed)
         for name, known in (("kernel", KERNELS), ("mode", MODES), ("control", CONTROLS)):
             if getattr(self, name) not in known:
@@ -115,9 +92,10 @@ class SpatialPriorLinear(nn.Module):
         settings: `PriorSettings`.
         generator: of the starting values.
         layer: number of the layer, which the permutation of ``shuffle`` depends on.
+        distance: ``[n_pre, n_post]``; by default that on the line.
     """
 
-    def __init__(self, n_pre, n_post, settings=None, generator=None, layer=0):
+    def __init__(self, n_pre, n_post, settings=None, generator=None, layer=0, distance=None):
         super().__init__()
         self.n_pre, self.n_post, self.settings, self.clipped = n_pre, n_post, settings or PriorSettings(), 0.0
         self.watched, self.effective, self.layer = False, None, layer
@@ -126,17 +104,20 @@ class SpatialPriorLinear(nn.Module):
         self.weight = nn.Parameter(draw(n_pre, n_post))
         self.bias = nn.Parameter(draw(n_post))
         self.scale = nn.Parameter(torch.ones(())) if self.settings.mode == "normalise" else None
+        self.distance = index_distance(n_pre, n_post) if distance is None else distance
         self.register_buffer("mask", torch.ones(n_pre, n_post, dtype=torch.bool))
         self.register_buffer("progress", torch.zeros(()))
         self.register_buffer("kernel", torch.ones(n_pre, n_post), persistent=False)
         self.register_load_state_dict_post_hook(lambda module, _: module.set_progress(float(module.progress)))
         self.set_progress(0.0)
+        if self.settings.prune:
+            self.prune_(self.kernel > 0)
 
     @torch.no_grad()
     def set_progress(self, share):
         """Put the kernel to where the schedules stand at ``share`` of training."""
         self.progress.fill_(share)
-        s, distance = self.settings, index_distance(self.n_pre, self.n_post).to(self.weight.device)
+        s, distance = self.settings, self.distance.to(self.weight.device)
         k = s.k if s.sharpen_to is None else s.k + share * (s.sharpen_to - s.k)
         made = kernel(s.kernel, distance, k)
         if s.anneal_to is not None:
@@ -147,6 +128,7 @@ class SpatialPriorLinear(nn.Module):
             made = made.flatten()[order].reshape(made.shape)
         elif s.control == "matched":
             made = torch.full_like(made, float(made.square().mean().sqrt()))
+        made = made * (made >= s.prune)
         self.kernel.copy_(made / made.square().mean().sqrt() if s.rescale else made)
 
     def weights(self):
@@ -206,10 +188,21 @@ class SpatialPriorMLP(RateModel):
     def __init__(self, sizes, **settings):
         super().__init__(sizes, **settings)
         generator = torch.Generator().manual_seed(self.settings.seed)
+        image = self.settings.image
+        if image is not None and math.prod(image) != self.sizes[0]:
+            raise ConfigError(f"image {list(image)} has {math.prod(image)} values, the input {self.sizes[0]}")
         self.layers = nn.ModuleList(
-            SpatialPriorLinear(a, b, self.settings, generator, k)
+            SpatialPriorLinear(a, b, self.settings, generator, k, self._distance(k))
             for k, (a, b) in enumerate(zip(self.sizes, self.sizes[1:], strict=False))
         )
+
+    def _distance(self, layer):
+        if self.settings.image is None:
+            return None
+        if layer == len(self.sizes) - 2:
+            return torch.zeros(self.sizes[-2:])
+        pre, post = (points for _, _, points in self.places()[layer : layer + 2])
+        return torch.from_numpy(np.linalg.norm(pre[:, None] - post[None], axis=-1).astype(np.float32) / math.sqrt(2))
 
     def start_epoch(self, epoch, epochs):
         """Move the kernels to ``a = epoch / (epochs - 1)``."""
@@ -256,9 +249,13 @@ class SpatialPriorMLP(RateModel):
         return list(zip(names, names[1:], self.layers, strict=False))
 
     def places(self):
-        """All layers spread over the same line."""
+        """All layers spread over the same line, or in the unit square with the output in its middle."""
         names = ["input", *(f"hidden{k}" for k in range(1, len(self.sizes) - 1)), "output"]
-        return [(name, n, Line().initial(n).numpy()) for name, n in zip(names, self.sizes, strict=True)]
+        if self.settings.image is None:
+            return [(name, n, Line().initial(n).numpy()) for name, n in zip(names, self.sizes, strict=True)]
+        hidden = [plane_places(n).numpy() for n in self.sizes[1:-1]]
+        points = [plane_places(self.sizes[0], self.settings.image).numpy(), *hidden, np.full((self.sizes[-1], 2), 0.5)]
+        return list(zip(names, self.sizes, points, strict=True))
 
     def wiring(self):
         """Effective weights and biases."""
