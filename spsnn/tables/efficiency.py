@@ -58,7 +58,7 @@ def write_efficiency(table, results, label="SHD"):
 @styled
 def picture(values):
     """Scatter of accuracy over parameters; open marks are published on SHD."""
-    figure, ax = new_figure(7.6, 5.0, values["title"], "Accuracy over number of parameters.", nrows=1, ncols=1)
+    figure, ax = new_figure(8.8, 5.0, values["title"], "Accuracy over number of parameters.", nrows=1, ncols=1)
     handles = []
     for k, name in enumerate(dict.fromkeys(p["table"] for p in values["points"])):
         mine = [p for p in values["points"] if p["table"] == name]
@@ -74,7 +74,7 @@ def picture(values):
         ax.plot(p["parameters"], p["accuracy"], "o", mfc="none", mec=MUTED, ms=6)
         crowded = after and after["parameters"] < 3 * p["parameters"] and abs(after["accuracy"] - p["accuracy"]) < 3
         ax.annotate(p["name"], (p["parameters"], p["accuracy"]), (-5 if crowded else 5, 4), textcoords="offset points",
-                    ha="right" if crowded else "left", fontsize=6.5, color=INK)  # fmt: skip
+                    ha="right" if crowded else "left", fontsize=6.2, color=INK)  # fmt: skip
     if values["published"]:
         handles.append(Line2D([], [], ls="", marker="o", mfc="none", color=MUTED, label="published on SHD"))
     ax.set_xscale("log")
