@@ -136,6 +136,10 @@ def test_impossible_images_and_prunings_are_refused():
         PriorSettings(image=[20])
     with pytest.raises(ConfigError, match="prune belongs to a kernel that stays"):
         PriorSettings(prune=0.1, sharpen_to=30.0)
+    with pytest.raises(ConfigError, match="prune 2 leaves no synapse from 20 to 12 neurons"):
+        SpatialPriorMLP([20, 12], prune=2.0, rescale=True)
+    with pytest.raises(ConfigError, match="image and prune belong to spatial_prior"):
+        SpatialPriorTasks([20, 12, 8, 4], prune=0.1, anneal_to=None, inputs=[10, 10], outputs=[2, 2])
 
 
 def test_a_decay_target_pulls_weights_to_the_kernel():

@@ -41,7 +41,7 @@ class PriorSettings(RateSettings):
         shuffle_seed: of the permutation.
         rescale: divide K by its root mean square, so that the weights start as large as without a prior.
         image: ``[channels, rows, columns]`` of the input: layers lie in the plane, `plane_places`, distances are over
-            sqrt 2, and the output layer has no place, that is K = 1.  None: all layers lie on a line.
+            sqrt 2, and those to the output layer 0.  None: all layers lie on a line.
         prune: synapses whose kernel lies below are absent from the start.
     """
 
@@ -112,6 +112,10 @@ class SpatialPriorLinear(nn.Module):
         self.set_progress(0.0)
         if self.settings.prune:
             self.prune_(self.kernel > 0)
+            if not self.mask.any():
+                raise ConfigError(
+                    f"prune {self.settings.prune:g} leaves no synapse from {n_pre} to {n_post} neurons; lower it, or k"
+                )
 
     @torch.no_grad()
     def set_progress(self, share):

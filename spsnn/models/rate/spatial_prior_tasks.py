@@ -35,6 +35,8 @@ class TaskSettings(PriorSettings):
             raise ConfigError(f"kernels must name one of {', '.join(KERNELS)} for each task, got {self.kernels}")
         if self.mode == "decay":
             raise ConfigError("tasks share weights, which cannot decay to several kernels; take another mode")
+        if self.image is not None or self.prune:
+            raise ConfigError("image and prune belong to spatial_prior; tasks share weights on a line, leave both out")
 
 
 class SpatialPriorTasks(RateModel):
