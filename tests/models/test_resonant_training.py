@@ -23,6 +23,7 @@ MAKE = {
     ),
     "both": lambda **s: SparseResonantNetwork([32, 40, 20], n_steps=2, degree=6, content="both", **SMALL, **s),
     "tuned": lambda **s: TunedResonantNetwork([32, 40, 20], degree=6, **SMALL, **s),
+    "hidden readout": lambda **s: TunedResonantNetwork([32, 40, 20], degree=6, head_width=12, **SMALL, **s),
 }
 
 

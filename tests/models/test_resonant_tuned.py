@@ -9,11 +9,13 @@ import torch
 from spsnn.errors import ConfigError
 from spsnn.models.resonant.tuned import TunedResonantNetwork
 
-from .scalars import check_gradient, doubles, hyperbolic, project, sigmoid, softplus, spark, strength
+from .scalars import check_gradient, doubles, gelu, hyperbolic, project, sigmoid, softplus, spark, strength
 
 
-def small():
-    model = TunedResonantNetwork([4, 20, 3], width=5, n_steps=2, rank=3, span=2, active=0.3, degree=5, seed=0)
+def small(head_width=None):
+    model = TunedResonantNetwork(
+        [4, 20, 3], width=5, n_steps=2, rank=3, span=2, active=0.3, degree=5, seed=0, head_width=head_width
+    )
     with torch.no_grad():
         g = torch.Generator().manual_seed(0)
         for name, p in model.named_parameters():
@@ -49,11 +51,15 @@ def reference(model, x):
         chosen = [i for i in sorted(u, key=lambda i: -u[i])[:k] if sigmoid(u[i]) > 0.01]
         h = {i: g[i] + (h[i] if i in a else 0) for i in chosen}
         a = {i: sigmoid(u[i]) for i in chosen}
-    return s["head.weight"] @ (8 * sum(a[i] * h[i] for i in a) / len(a)) + s["head.bias"], set(a)
+    q = 8 * sum(a[i] * h[i] for i in a) / len(a)
+    if "readout.weight" in s:
+        q = np.array([gelu(v) for v in s["readout.weight"] @ q + s["readout.bias"]])
+    return s["head.weight"] @ q + s["head.bias"], set(a)
 
 
-def test_forward_is_the_equations():
-    model = small()
+@pytest.mark.parametrize("head_width", [None, 7])
+def test_forward_is_the_equations(head_width):
+    model = small(head_width)
     x = torch.randn(4, 6, 4, generator=torch.Generator().manual_seed(1))
     logits = model(x).logits
     ptr, node, *_ = model._last
@@ -65,7 +71,7 @@ def test_forward_is_the_equations():
 
 
 def test_gradients_are_those_of_finite_differences():
-    model = small().double().eval()
+    model = small(head_width=7).double().eval()
     x = torch.randn(3, 5, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     y = torch.tensor([0, 2, 1])
     check_gradient(model, lambda: torch.nn.functional.cross_entropy(model.rates(x)[0], y))
@@ -78,6 +84,9 @@ def test_less_than_a_tenth_of_the_transformer():
 def test_errors():
     with pytest.raises(ConfigError, match="dropout"):
         TunedResonantNetwork([4, 20, 3], dropout=1.0)
+    for width in (0, 2.5):
+        with pytest.raises(ConfigError, match="head_width"):
+            TunedResonantNetwork([4, 20, 3], head_width=width)
     with pytest.raises(ConfigError, match="active_start must lie"):
         TunedResonantNetwork([4, 20, 3], active_start=0.0)
     with pytest.raises(ConfigError, match="leave both settings out"):

@@ -15,11 +15,12 @@ class ResonantModel(RateModel):
 
     On a chip every matrix of the equations is there once: what N nodes do with H-vectors is a product of what nodes do
     (ignition, W) and what channels do (init, W_h, head).  The populations are ``input``, ``window`` (copies of the
-    input at ``span`` delays, where there are any), ``spark1`` and ``spark`` (the layers of `Sparks`), ``nodes`` and
-    ``state``.  A node sends ``sum_t |a_i h_i|_1`` over all rounds t, the channel c of the state ``sum_t sum_i |a_i
-    h_ic|``: so synaptic events are counted per channel and node, although the graph has N + H units in place of N H.
-    What is sent in any of the L + 1 rounds counts for every target, where W needs the first L and the head the last: an
-    upper bound.  From ``spark`` to ``nodes`` go the positions, since a distance needs <spark, p>.
+    input at ``span`` delays, where there are any), ``spark1`` and ``spark`` (the layers of `Sparks`), ``nodes``,
+    ``state`` and ``readout`` (a hidden layer before the head, where there is one).  A node sends ``sum_t |a_i h_i|_1``
+    over all rounds t, the channel c of the state ``sum_t sum_i |a_i h_ic|``: so synaptic events are counted per channel
+    and node, although the graph has N + H units in place of N H.  What is sent in any of the L + 1 rounds counts for
+    every target, where W needs the first L and the head the last: an upper bound.  From ``spark`` to ``nodes`` go the
+    positions, since a distance needs <spark, p>.
     Thresholds, levels, norms and the bias of init are constants of the units.
 
     A child has the modules ``sparks``, ``init``, ``message``, ``head``, the parameter ``position`` and
@@ -36,7 +37,7 @@ class ResonantModel(RateModel):
         super().__init__(sizes, **settings)
         if len(self.sizes) != 3:
             raise ConfigError(f"a resonant network has sizes [inputs, nodes, outputs], got {self.sizes}")
-        self.init_mean = self.code = self.tuning = None
+        self.init_mean = self.code = self.tuning = self.readout = None
 
     def start_epoch(self, epoch, epochs):
         """Every tenth epoch the slow rule changes the structure, see `SlowLearning`."""
@@ -83,8 +84,12 @@ class ResonantModel(RateModel):
             ("spark1", "spark", self.sparks.layers[2].weight, 1.0),
             ("spark", "nodes", self.position, 1.0),
             ("state", "state", self.message.weight, 1.0),
-            ("state", "output", self.head.weight, self.readout_gain),
         ]
+        if self.readout is None:
+            made.append(("state", "output", self.head.weight, self.readout_gain))
+        else:
+            made.append(("state", "readout", self.readout.weight, self.readout_gain))
+            made.append(("readout", "output", self.head.weight, 1.0))
         if self.tuning is not None:
             made.append((taps, "nodes", self.tuning, self.match_gain))
         if self.init is not None:
@@ -95,15 +100,17 @@ class ResonantModel(RateModel):
 
     def _biases(self):
         layers = self.sparks.layers
-        return {
-            "spark1": layers[0].bias, "spark": layers[2].bias, "state": self.message.bias, "output": self.head.bias,
-        }  # fmt: skip
+        biases = {"spark1": layers[0].bias, "spark": layers[2].bias, "state": self.message.bias}
+        if self.readout is not None:
+            biases["readout"] = self.readout.bias
+        return biases | {"output": self.head.bias}
 
     def places(self):
         """Nodes at their points of the ball, spark units on its axes, all others at its centre."""
         f, n, c = self.sizes
         dim, centre = self.position.shape[1], lambda n: torch.zeros(n, self.position.shape[1]).numpy()
         window = [("window", f * self.span, centre(f * self.span))] if self._windowed() else []
+        read = [] if self.readout is None else [("readout", len(self.readout.bias), centre(len(self.readout.bias)))]
         return [
             ("input", f, centre(f)),
             *window,
@@ -111,6 +118,7 @@ class ResonantModel(RateModel):
             ("spark", dim, 0.9 * torch.eye(dim).numpy()),
             ("nodes", n, self.space.project(self.position).detach().cpu().numpy()),
             ("state", self.settings.width, centre(self.settings.width)),
+            *read,
             ("output", c, centre(c)),
         ]
 

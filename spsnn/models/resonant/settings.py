@@ -137,6 +137,9 @@ class TunedResonantSettings(SparseResonantSettings):
 
     Attributes:
         dropout: share of active nodes, and of the mean input, left out in training.
+        head_width: R, units of a hidden layer between the state and the output, or None: no such layer.  Without one
+            the logits are sums over nodes, in which no two patterns can mean something together that neither means
+            alone.
     """
 
     width: int = 64
@@ -149,6 +152,7 @@ class TunedResonantSettings(SparseResonantSettings):
     rule: str = "none"
     active_start: float | None = 1.0
     dropout: float = 0.3
+    head_width: int | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -156,3 +160,6 @@ class TunedResonantSettings(SparseResonantSettings):
             raise ConfigError("tuned nodes take content='both' and node_code=true; leave both settings out")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
+        if self.head_width is not None:
+            whole(self, "head_width")
+            positive(self, "head_width")

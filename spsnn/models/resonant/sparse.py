@@ -212,8 +212,10 @@ class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
         sent.add(ptr, node, message)
         total = h.new_zeros(len(x), h.shape[1]).index_add(0, _samples(ptr), message)
         n_active = torch.from_numpy(np.diff(ptr)).clamp_min(1)
-        logits = self.head(self.readout_gain * total / n_active[:, None])
-        return logits, [*([windows] if self._windowed() else []), hidden, sparks, sent.by_node, sent.by_channel]
+        state = self.readout_gain * total / n_active[:, None]
+        read = [] if self.readout is None else [nn.functional.gelu(self.readout(state))]
+        taps = [windows] if self._windowed() else []
+        return self.head(*read or [state]), [*taps, hidden, sparks, sent.by_node, sent.by_channel, *read]
 
     def _ignite(self, x, windows, sparks, slot):
         """The first active set of ``x [B, T, F]``: ``ptr``, ``node``, a ``[K]`` and h ``[K, H]``."""

@@ -18,7 +18,8 @@ class TunedResonantNetwork(SparseResonantNetwork):
         A   = the k = active N nodes with the largest r
         a_i = softplus(r_i - theta_i),   h_i = a_i (W_c U_i + 3 W_m mean_t x_t)
         L times as the sparse network, with h_i <- g_i + h_i
-        logits = head(8 mean_{i in A} a_i h_i)
+        q = 8 mean_{i in A} a_i h_i;   with ``head_width``, q <- GELU(W_q q + b_q)
+        logits = head(q)
 
     In three dimensions alone a spark cannot tell 160 patterns apart; the tuning can, and the place keeps its say.  All
     nodes are compared with all windows, T N span F operations without gradient; gradients and messages touch A alone.
@@ -42,6 +43,10 @@ class TunedResonantNetwork(SparseResonantNetwork):
         s = self.settings
         self.init, self.norm, self.dropout = None, None, nn.Dropout(s.dropout)
         self.rng = np.random.default_rng(s.seed)  # of dropout; `fit` puts its own here
+        if s.head_width is not None:
+            with seeded(s.seed + 2):
+                self.readout = nn.Linear(s.width, s.head_width)
+                self.head = nn.Linear(s.head_width, self.sizes[2])
         size = s.span * self.sizes[0]
         with torch.no_grad(), seeded(s.seed + 1):
             # Small, so that tunings come from the data: three times as large they fit noise and score 10 points less.
