@@ -2,7 +2,7 @@
 
 140 -> 256 -> 256 -> 20 feed-forward, a learned delay for every synapse (`dcls`, Gaussian kernels that narrow while
 training, delays to 250 ms), batch normalisation, dropout, LIF with hard reset, steps of 10 ms; the published recipe
-except for the number of epochs (150 there).  Whole steps at test time.  All training data and the last epoch, or
+except for the number of epochs (150 there) and, with --hidden, the number of neurons.  Whole steps at test time.  All training data and the last epoch, or
 --hold-out for a validation set of speakers; the test set is read once, after training.  Goes on from its checkpoint.
 Needs dcls: pip install 'spsnn[bench]'.
 
@@ -25,7 +25,7 @@ from torch.nn import functional
 
 import spsnn
 
-CHANNELS, HIDDEN, CLASSES, DT, WINDOW, BATCH = 140, 256, 20, 10.0, 1000.0, 256
+CHANNELS, CLASSES, DT, WINDOW, BATCH = 140, 20, 10.0, 1000.0, 256
 TAU, DROPOUT, LR, POSITION_LR = 10.05, 0.4, 1e-3, 0.1
 KERNEL = 25  # steps; delays from 0 to 24
 
@@ -62,17 +62,17 @@ class Layer(nn.Module):
 class Network(nn.Module):
     """Logits ``[B, 20]``: the sum over steps of the softmax of the output potentials."""
 
-    def __init__(self):
+    def __init__(self, hidden):
         super().__init__()
-        self.layers = nn.ModuleList([Layer(CHANNELS, HIDDEN), Layer(HIDDEN, HIDDEN), Layer(HIDDEN, CLASSES)])
-        self.norms = nn.ModuleList([nn.BatchNorm1d(HIDDEN), nn.BatchNorm1d(HIDDEN)])
+        self.layers = nn.ModuleList([Layer(CHANNELS, hidden), Layer(hidden, hidden), Layer(hidden, CLASSES)])
+        self.norms = nn.ModuleList([nn.BatchNorm1d(hidden), nn.BatchNorm1d(hidden)])
         self.decay = 1 - DT / TAU
 
     def forward(self, z):
         """``z``: counts ``[B, I, T]``."""
         self.spikes = []
         for layer, norm in zip(self.layers, self.norms, strict=False):
-            x = norm(layer(z).flatten(0, 1)).view(len(z), -1, HIDDEN)
+            x = norm(layer(z).flatten(0, 1)).view(len(z), -1, norm.num_features)
             v, fired = torch.zeros_like(x[:, 0]), []
             for x_t in x.unbind(1):
                 v = self.decay * v + x_t
@@ -130,7 +130,7 @@ def accuracy(network, data):
         spikes += sum(network.spikes) * len(z)
     for layer, (p, sig, version) in zip(network.layers, kept, strict=True):
         layer.conv.P.data, layer.conv.SIG.data, layer.conv.DCK.version = p, sig, version
-    return right / len(data[1]), spikes / len(data[1]) / (2 * HIDDEN)
+    return right / len(data[1]), spikes / len(data[1]) / (2 * network.norms[0].num_features)
 
 
 def main():
@@ -139,6 +139,7 @@ def main():
     parser.add_argument("--label", default="SHD", help="what to call the data")
     parser.add_argument("--epochs", type=int, default=150)
     parser.add_argument("--hold-out", default="", help="speakers to validate on, e.g. 0,11; none: all training data")
+    parser.add_argument("--hidden", type=int, default=256, help="neurons of each hidden layer")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/dcls_shd.pt"))
     parser.add_argument("--name", default="dcls_shd", help="of the table under docs/results")
@@ -147,7 +148,8 @@ def main():
     torch.manual_seed(args.seed)
     train = counts("train", args.data_dir, speakers)
     validation = counts("validation", args.data_dir, speakers) if speakers else None
-    network = Network()
+    network = Network(args.hidden)
+    settings = [args.epochs, speakers, args.seed, args.hidden]
     positions = [p for name, p in network.named_parameters() if name.endswith(".P")]
     weights = [p for name, p in network.named_parameters() if p.requires_grad and not name.endswith(".P")]
     steps = args.epochs * -(-len(train[1]) // BATCH)
@@ -159,7 +161,7 @@ def main():
     history, first = [], 0
     if args.checkpoint.exists():
         saved = torch.load(args.checkpoint, weights_only=True)
-        if saved["settings"] != [args.epochs, speakers, args.seed]:
+        if saved["settings"] != settings:
             raise SystemExit(f"{args.checkpoint} belongs to other settings; choose another --checkpoint")
         for name, value in state.items():
             value.load_state_dict(saved[name])
@@ -192,11 +194,11 @@ def main():
         print(entry, flush=True)
         args.checkpoint.parent.mkdir(parents=True, exist_ok=True)
         saved = {name: value.state_dict() for name, value in state.items()}
-        saved |= {"history": history, "rng": torch.get_rng_state(), "settings": [args.epochs, speakers, args.seed]}
+        saved |= {"history": history, "rng": torch.get_rng_state(), "settings": settings}
         torch.save(saved, args.checkpoint.with_suffix(".new"))
         args.checkpoint.with_suffix(".new").replace(args.checkpoint)
     row = {
-        "network": "DCLS, 140-256-256-20",
+        "network": f"DCLS, {CHANNELS}-{args.hidden}-{args.hidden}-{CLASSES}",
         "seed": args.seed,
         "epochs": args.epochs,
         "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
