@@ -3,7 +3,8 @@
 140 -> 256 -> 256 -> 20 feed-forward, a learned delay for every synapse (`dcls`, Gaussian kernels that narrow while
 training, delays to 250 ms), batch normalisation, dropout, LIF with hard reset, steps of 10 ms; the published recipe
 except for the number of epochs (150 there) and, with --hidden, the number of neurons.  Whole steps at test time.  All
-training data and the last epoch, or --hold-out for a validation set of speakers; the test set is read once, after training.  Goes on from its checkpoint.
+training data and the last epoch, or --hold-out for a validation set of speakers; the test set is read once, after
+training.  Goes on from its checkpoint.
 Needs dcls: pip install 'spsnn[bench]'.
 
 python benchmarks/dcls_shd.py --data-dir DIR --label SHD --epochs 150
