@@ -61,7 +61,8 @@ def reproduce(
     out = Path(out or Path("runs") / "reproduce" / file_name)
     chosen = table.choose(rows)
     runs = table.runs(folds)
-    todo = [r for r in runs if result(r, out) is None and r.row.name in chosen] if run else []
+    missing = [r for r in runs if result(r, out) is None]
+    todo = [r for r in missing if r.row.name in chosen] if run else []
     make_folder(Path(results))
     made_with = versions(device, jobs)
 
@@ -82,6 +83,6 @@ def reproduce(
             say(f"{done}: {100 * accuracy:.1f} %, {metrics['seconds_train']:.0f} s of training")
         write()
 
-    say(f"{table.name}: {len(runs) - len(todo)} of {len(runs)} runs are finished or left out, {len(todo)} to do")
+    say(f"{table.name}: {len(runs) - len(missing)} of {len(runs)} runs are finished, {len(todo)} to do now")
     perform_all(todo, out, jobs=jobs, data_dir=data_dir, device=device, on_done=on_done)
     return write(), failures
