@@ -24,7 +24,7 @@ def reproduce(
 
     Args:
         name: of a table in the package, or a YAML file.
-        seeds: number of seeds in place of the table's.
+        seeds: number of seeds in place of the table's; fewer are a deviation, which the table states.
         rows: patterns of the rows to run; the others stay in the table as missing.
         epochs: a deviation, which the table states; its files are called ``NAME-Nepochs``.
         folds: hold out these speakers in turn and report validation accuracy; the test set is not read, and the files
@@ -57,6 +57,9 @@ def reproduce(
     check_damage(table.damage)
     check_chip(table.chip)
     file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
+    deviations = [] if epochs is None else [f"{epochs} epochs in place of those of the table"]
+    if seeds is not None and seeds < table.seeds:
+        deviations.append(f"number of seeds {seeds} in place of {table.seeds}")
     table = replace(table, seeds=seeds or table.seeds, epochs=epochs)
     out = Path(out or Path("runs") / "reproduce" / file_name)
     chosen = table.choose(rows)
@@ -67,7 +70,9 @@ def reproduce(
     made_with = versions(device, jobs)
 
     def write():
-        values = tabulate(table, runs, out, name=file_name, label=label, folds=folds, made_with=made_with)
+        values = tabulate(
+            table, runs, out, name=file_name, label=label, folds=folds, made_with=made_with, deviations=deviations
+        )
         write_table(values, results)
         return values
 

@@ -39,8 +39,8 @@ def collect(table, runs, out):
     return {name: found[name] for name in table.rows if name in found}
 
 
-def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=None):
-    """The table as plain values, which `write_table` stores as ``name``."""
+def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=None, deviations=()):
+    """The table as plain values, which `write_table` stores as ``name``; ``deviations`` are sentences."""
     found = collect(table, runs, out)
     rows = [summarise_row(name, results) for name, results in found.items()]
     seeds = {name: by_seed(results) for name, results in found.items()}
@@ -57,7 +57,7 @@ def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=No
         "text": table.text.replace("{data}", label).strip(),
         "data": label if runs[0].config.data.name in ("shd", "ssc") else runs[0].config.data.name,
         "protocol": protocol(table, folds),
-        "deviations": [] if table.epochs is None else [f"{table.epochs} epochs in place of those of the table"],
+        "deviations": list(deviations),
         "finished": len(runs) - len(missing),
         "planned": len(runs),
         "missing": missing,

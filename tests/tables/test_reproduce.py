@@ -86,9 +86,11 @@ def test_runs_with_other_settings_are_never_mixed(table, tmp_path, counted):
         reproduce(path, seeds=1, epochs=1, out=tmp_path / "runs", results=tmp_path)
     assert len(counted) == 1
     values, _ = reproduce(path, seeds=1, epochs=1, out=tmp_path / "short", results=tmp_path)
-    assert values["deviations"] == ["1 epochs in place of those of the table"]
+    fewer = "number of seeds 1 in place of 2"
+    assert values["deviations"] == ["1 epochs in place of those of the table", fewer]
     assert "Deviates from the table as defined: 1 epochs" in (tmp_path / "mine-1epochs.md").read_text()
-    assert json.loads((tmp_path / "mine.json").read_text())["deviations"] == []
+    assert json.loads((tmp_path / "mine.json").read_text())["deviations"] == [fewer]
+    assert reproduce(path, out=tmp_path / "runs", results=tmp_path, run=False)[0]["deviations"] == []
 
 
 def test_a_run_that_diverges_stops_only_itself(table, tmp_path):
