@@ -175,6 +175,8 @@ def _override(values, text):
 
 def build_config(values):
     """`RunConfig` from nested plain values, every key and type checked."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"a configuration must hold sections such as 'data:' and 'model:', got {values!r}")
     _known(values, SECTIONS, "")
     model = values.get("model") or {}
     kind = model.get("kind", SPIKING) if isinstance(model, dict) else SPIKING
@@ -194,11 +196,12 @@ def _rate_config(values, kind):
     """Configuration of a rate-coded model: ``model`` holds its settings."""
     from spsnn.models.registry import rate_model
 
+    settings = rate_model(kind).Settings
     given = [name for name in SPIKING_SECTIONS if values.get(name)]
     if given:
         raise ConfigError(f"a model of kind {kind!r} has no {', '.join(given)}; leave the section out")
     model = {k: v for k, v in values["model"].items() if k != "kind"}
-    classes = {"data": DataConfig, "model": rate_model(kind).Settings, "training": TrainingConfig,
+    classes = {"data": DataConfig, "model": settings, "training": TrainingConfig,
                "augment": AugmentConfig, "sparsity": SparsityConfig}  # fmt: skip
     sections = _sections({**values, "model": model}, classes)
     empty = dict.fromkeys(SPIKING_SECTIONS)
@@ -231,7 +234,7 @@ def _neuron(values, where):
         raise ConfigError(f"section {where!r} must hold keys, got {values!r}")
     values = dict(values)
     kind = values.pop("kind", "lif")
-    if kind not in NEURONS:
+    if not isinstance(kind, str) or kind not in NEURONS:
         raise ConfigError(f"{where}.kind must be one of {', '.join(NEURONS)}, got {kind!r}")
     return typed(NEURONS[kind], values, where)
 

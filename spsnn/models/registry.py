@@ -33,7 +33,7 @@ def rate_model(kind):
     Raises:
         ConfigError: on an unknown kind; names the nearest.
     """
-    if kind not in RATE_MODELS:
+    if not isinstance(kind, str) or kind not in RATE_MODELS:
         near = difflib.get_close_matches(str(kind), RATE_MODELS, 1, 0.0)[0]
         raise ConfigError(
             f"there is no model of kind {kind!r}; did you mean {near!r}? known: spsnn, {', '.join(RATE_MODELS)}"

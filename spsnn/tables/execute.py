@@ -42,7 +42,11 @@ def result(run, out):
             json.loads(path.read_text()) if path.exists() else {}
             for path in (folder / "damage.json", folder / "chip.json")
         )
-    except (OSError, ValueError, yaml.YAMLError) as error:
+        if not all(isinstance(values, dict) for values in ({} if metrics is None else metrics, scored, mapped)):
+            raise ValueError("a JSON file there holds no object")
+        if metrics is not None and not {"validation_accuracy", "parameters", "seconds_train"} <= set(metrics):
+            raise ValueError("metrics.json lacks figures")
+    except (OSError, ValueError, yaml.YAMLError, ConfigError) as error:
         raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
     changes = differences(found, run.config.as_dict())
     if changes:

@@ -193,11 +193,19 @@ def read_table(name):
     where = f"table {path.stem}"
     if not isinstance(values, dict) or {"name", "epochs"} & set(values):
         raise ConfigError(f"{path} must hold keys such as 'base' and 'rows', without 'name' and 'epochs'")
-    axes, rows = values.pop("axes", None), values.pop("rows", None) or {}
+    axes, rows = values.pop("axes", None) or {}, values.pop("rows", None) or {}
     if axes and rows:
         raise ConfigError(f"{where} has both axes and rows; give one of them")
+    _mappings(rows, f"{where}.rows", "rows")
+    for axis, levels in _mappings(axes, f"{where}.axes", "axes").items():
+        for level, entry in _mappings(levels, f"{where}.axes.{axis}", "levels").items():
+            if set(entry or {}) - {"set"} or not isinstance((entry or {}).get("set", []), list):
+                raise ConfigError(f"{where}.axes.{axis}.{level} may hold a list 'set' and nothing else, got {entry!r}")
+    pairs = values.get("compare") or []
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        raise ConfigError(f"{where}: compare must be a list of pairs of names, got {pairs!r}")
     if axes:
-        rows, values["compare"] = combine(axes, values.get("compare", []))
+        rows, values["compare"] = combine(axes, pairs)
     values["rows"] = {
         str(row): typed(Row, {"name": str(row), **(entry or {})}, f"{where}.rows.{row}") for row, entry in rows.items()
     }
@@ -206,6 +214,13 @@ def read_table(name):
     table = typed(Table, {"name": path.stem, **values}, where)
     check(table, where)
     return table
+
+
+def _mappings(values, where, what):
+    """``values``, if they map names to mappings (or to nothing)."""
+    if not isinstance(values, dict) or not all(isinstance(entry, dict | None) for entry in values.values()):
+        raise ConfigError(f"{where} must hold the names of {what}, each with keys such as 'set', got {values!r}")
+    return values
 
 
 def beside(path, base):

@@ -13,6 +13,7 @@ from spsnn.tables.efficiency import write_efficiency
 from spsnn.tables.execute import perform_all, result
 from spsnn.tables.plan import read_table
 from spsnn.tables.robustness import check_damage
+from spsnn.tables.similarity import check_similarity
 from spsnn.tables.write import tabulate, versions, write_table
 
 
@@ -64,6 +65,8 @@ def reproduce(
     out = Path(out or Path("runs") / "reproduce" / file_name)
     chosen = table.choose(rows)
     runs = table.runs(folds)
+    if table.similarity:
+        check_similarity(runs)
     missing = [r for r in runs if result(r, out) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []
     make_folder(Path(results))

@@ -7,6 +7,25 @@ import statistics
 from pathlib import Path
 
 from spsnn import models
+from spsnn.errors import ConfigError
+from spsnn.models.rate.spatial_prior import SpatialPriorMLP
+
+
+def check_similarity(runs):
+    """Refuse rows whose models have no effective weights to compare.
+
+    Args:
+        runs: list of `Run`.
+
+    Raises:
+        ConfigError: names the row and its kind of model.
+    """
+    for run in runs:
+        if run.config.kind != SpatialPriorMLP.kind:
+            raise ConfigError(
+                f"similarity compares models of kind {SpatialPriorMLP.kind!r}, row {run.row.name!r} is of kind "
+                f"{run.config.kind!r}; leave similarity out"
+            )
 
 
 def row_similarity(runs, out):

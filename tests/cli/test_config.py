@@ -47,6 +47,7 @@ def test_a_neuron_given_as_functions_is_configured_like_any_other():
         ("training.lr=-1", "training: lr must be positive, got -1"),
         ("space.dim=0", "at least one dimension"),
         ("neuron.kind=izhikevich", "neuron.kind must be one of lif, adlif"),
+        ("neuron.kind=[lif]", r"neuron.kind must be one of lif, .*got \['lif'\]"),
         ("neuron.tau=3", "unknown key 'neuron.tau'; did you mean 'tau_"),
         ("hidden=45", r"list of positive numbers of neurons, e.g. \[45\]"),
         ("hidden=[0]", "list of positive"),

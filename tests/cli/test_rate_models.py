@@ -108,6 +108,7 @@ def test_spike_trains_train_a_rate_model_beside_the_spiking_one(write, tmp_path,
     ("changes", "words"),
     [
         ({"model": {"kind": "scm"}}, "no model of kind 'scm'; did you mean 'scn'? known: spsnn, scn"),
+        ({"model": {"kind": ["scn"]}}, "no model of kind ['scn']"),
         ({"model": {"kind": "scn", "contxt": "vector"}}, "unknown key 'model.contxt'; did you mean 'context'"),
         ({"model": {"kind": "scn", "gate": "open"}}, "model: gate must be one of hard, straight_through"),
         ({"neuron": {"kind": "lif"}}, "a model of kind 'scn' has no neuron; leave the section out"),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spsnn.errors import ConfigError
+from spsnn.errors import ConfigError, DataError
 from spsnn.models.rate.baselines import MLP, Logistic, Recurrent, Transformer, strided_mask
 
 
@@ -61,6 +61,11 @@ def test_views():
     for view, part in (("mean", x.mean(1)), ("first", x[:, :8].flatten(1)), ("last", x[:, 12:].flatten(1))):
         model = Logistic([3, 4], view=view)
         torch.testing.assert_close(model(x).logits, part @ model.head.weight.T + model.head.bias)
+
+
+def test_a_view_that_is_longer_than_the_sequence_is_refused():
+    with pytest.raises(DataError, match="view 'last' takes 8 steps, the sequences have 5; lower length"):
+        Logistic([3, 2], view="last")(torch.zeros(1, 5, 3))
 
 
 def test_errors():

@@ -100,6 +100,12 @@ def test_rows_are_chosen_by_pattern_with_their_sources(table):
         ({"a": {}}, {"seeds": 0}, "seeds must be at least 1"),
         ({"a": {}}, {"seedz": 1}, "did you mean 'seeds'"),
         ({"a": {}}, {"axes": {"x": {"y": {}}}}, "both axes and rows"),
+        (["a"], {}, "rows must hold the names of rows"),
+        ({"a": 3}, {}, "rows must hold the names of rows, each with keys such as 'set', got {'a': 3}"),
+        ({}, {"axes": {"x": ["y"]}}, "axes must hold the names of axes"),
+        ({}, {"axes": {"x": {"y": 3}}}, r"axes\.x must hold the names of levels"),
+        ({}, {"axes": {"x": {"y": {"base": "scn"}}}}, r"axes\.x\.y may hold a list 'set' and nothing else"),
+        ({"a": {}}, {"compare": ["a"]}, r"compare must be a list of pairs of names, got \['a'\]"),
     ],
 )
 def test_wrong_tables_are_named(table, rows, keys, words):

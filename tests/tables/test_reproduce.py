@@ -224,3 +224,24 @@ def test_the_picture_takes_what_is_there(write_yaml, table, tmp_path):
         write_efficiency(read_table(path), tmp_path)
     with pytest.raises(ConfigError, match="runs nothing"):
         reproduce(path, seeds=1, results=tmp_path)
+
+
+def test_similarity_is_about_models_with_effective_weights(table, tmp_path):
+    with pytest.raises(ConfigError, match="similarity compares models of kind 'spatial_prior', row 'a' is of kind"):
+        reproduce(table({"a": {}}, similarity=True), out=tmp_path / "runs", results=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("metrics.json", "{}", "metrics.json lacks figures"),
+        ("metrics.json", "[]", "holds no object"),
+        ("config.yaml", "", "a configuration must hold sections"),
+    ],
+)
+def test_a_damaged_run_is_named(file, text, words, table, tmp_path):
+    path = table({"a": {}})
+    reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+    (tmp_path / "runs" / "a" / "seed0" / file).write_text(text)
+    with pytest.raises(ConfigError, match=f"seed0 cannot be read .{words}.*; remove it"):
+        reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)

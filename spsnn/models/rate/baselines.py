@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from spsnn.checks import positive, whole
-from spsnn.errors import ConfigError
+from spsnn.errors import ConfigError, DataError
 from spsnn.models.rate._arguments import one_of, seeded
 from spsnn.models.rate.base import RateModel, RateSettings
 
@@ -231,5 +231,7 @@ class Logistic(Baseline):
     def rates(self, x):
         """Logits ``[B, C]`` of ``x [B, T, F]``."""
         s = self.settings
+        if s.view != "mean" and x.shape[1] < s.length:
+            raise DataError(f"view {s.view!r} takes {s.length} steps, the sequences have {x.shape[1]}; lower length")
         view = {"mean": lambda: x.mean(1), "first": lambda: x[:, : s.length], "last": lambda: x[:, -s.length :]}
         return self.head(view[s.view]().flatten(1)), []

@@ -54,7 +54,7 @@ class PriorSettings(RateSettings):
     control: str = "none"
     shuffle_seed: int = 1000
     rescale: bool = False
-    image: tuple[int, int, int] | None = None
+    image: list[int] | None = None
     prune: float = 0.0
 
     def __post_init__(self):
@@ -62,9 +62,9 @@ class PriorSettings(RateSettings):
         positive(self, "k", *(["sharpen_to"] if self.sharpen_to is not None else []))
         not_negative(self, "decay", "prune")
         if self.image is not None:
-            object.__setattr__(self, "image", tuple(self.image))
-            if len(self.image) != 3 or not all(isinstance(n, int) and n >= 1 for n in self.image):
-                raise ConfigError(f"image must be [channels, rows, columns], got {list(self.image)}")
+            object.__setattr__(self, "image", list(self.image))  # as in files
+            if len(self.image) != 3 or not all(type(n) is int and n >= 1 for n in self.image):
+                raise ConfigError(f"image must be [channels, rows, columns], got {self.image}")
         if self.prune and (self.anneal_to is not None or self.sharpen_to is not None):
             raise ConfigError("prune belongs to a kernel that stays; leave out anneal_to and sharpen_to")
         whole_number("shuffle_seed", self.shuffle_seed)
@@ -194,7 +194,7 @@ class SpatialPriorMLP(RateModel):
         generator = torch.Generator().manual_seed(self.settings.seed)
         image = self.settings.image
         if image is not None and math.prod(image) != self.sizes[0]:
-            raise ConfigError(f"image {list(image)} has {math.prod(image)} values, the input {self.sizes[0]}")
+            raise ConfigError(f"image {image} has {math.prod(image)} values, the input {self.sizes[0]}")
         self.layers = nn.ModuleList(
             SpatialPriorLinear(a, b, self.settings, generator, k, self._distance(k))
             for k, (a, b) in enumerate(zip(self.sizes, self.sizes[1:], strict=False))
