@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -219,6 +220,9 @@ def typed(cls, values, where):
     if not isinstance(values, dict):
         raise ConfigError(f"section {where!r} must hold keys, got {values!r}")
     _known(values, {f.name: None for f in fields(cls)}, where)
+    for f in fields(cls):
+        if isinstance(values.get(f.name), bool) and not {"bool", "dict", "list"} & set(re.findall(r"\w+", str(f.type))):
+            raise ConfigError(f"{where}.{f.name} takes no {str(values[f.name]).lower()}, but {f.type}")
     try:
         return TypeAdapter(cls).validate_python(values)
     except ValidationError as error:

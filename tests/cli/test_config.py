@@ -43,6 +43,8 @@ def test_a_neuron_given_as_functions_is_configured_like_any_other():
         ("model.dleay=free", "did you mean 'delay'"),
         ("model.delay=freee", "model: delay must be one of spatial, free"),
         ("training.epochs=many", "training.epochs: Input should be a valid integer.*got 'many'"),
+        ("training.epochs=true", "training.epochs takes no true, but int"),
+        ("training.clip_norm=false", r"training.clip_norm takes no false, but float \| None"),
         ("training.epochs=2.5", "training.epochs: Input should be a valid integer"),
         ("training.lr=-1", "training: lr must be positive, got -1"),
         ("space.dim=0", "at least one dimension"),
