@@ -145,7 +145,11 @@ def markdown(values):
             ],
         )  # fmt: skip
     if values["missing"]:
-        lines += ["## Missing", "", *(f"- {m}" for m in values["missing"]), ""]
+        parts = {}
+        for run in values["missing"]:
+            row, part = run.split(", seed ", 1)
+            parts.setdefault(row, []).append(part)
+        lines += ["## Missing", "", *(f"- {row}: seed {'; '.join(found)}" for row, found in parts.items()), ""]
     lines += [", ".join(f"{k} {v}" for k, v in values["versions"].items()), ""]
     return "\n".join(lines)
 

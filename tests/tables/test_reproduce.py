@@ -35,7 +35,8 @@ def test_a_table_grows_run_by_run(table, tmp_path, counted):
     values, failures = reproduce(path, rows=["2-D"], seeds=1, **options)
     assert counted == ["2-D/seed0"]
     assert (values["finished"], values["planned"], values["missing"], failures) == (1, 2, ["none, seed 0"], [])
-    assert "**Partial: 1 of 2 runs are finished.**" in (results / "mine.md").read_text()
+    text = (results / "mine.md").read_text()
+    assert "**Partial: 1 of 2 runs are finished.**" in text and "## Missing\n\n- none: seed 0\n" in text
     values, _ = reproduce(path, **options)
     assert counted == ["2-D/seed0", "none/seed0", "2-D/seed1", "none/seed1"]
     assert (values["finished"], values["missing"]) == (4, [])
