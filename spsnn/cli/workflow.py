@@ -94,7 +94,7 @@ def prepare(config, out, *, data_dir=None, resume=False, load=load_split, test=T
     splits = ["train", *(["validation"] if config.data.validation is not None else []), *(["test"] if test else [])]
     sets = {split: load(config.data, split, data_dir) for split in splits}
     model = make_model(config, sets["train"])
-    if not (out / "config.yaml").exists() or not resume:
+    if not resume or not all((out / name).exists() for name in ("config.yaml", "checkpoint.h5")):
         write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     return model, sets
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from spsnn.checks import whole_number
 from spsnn.errors import ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.models.bias import BIAS, bias_units
@@ -66,6 +67,7 @@ def _own(neurons):
 
 def measure_rates(model, events, batch_size=256):
     """Spikes per neuron and inference of every population, list of ``[N]``; zeros for one that never spikes."""
+    whole_number("batch_size", batch_size, 1)
     totals = [np.zeros(n) for n in model.sizes]
     with resting(model), torch.no_grad():
         for start in range(0, len(events), batch_size):

@@ -251,6 +251,8 @@ def check(table, where):
         raise ConfigError(f"{where} needs rows and a base, or pictured tables")
     if len({row.folder for row in table.rows.values()}) < len(table.rows):
         raise ConfigError(f"{where}: two rows would share a folder; names must differ in letters and digits")
+    if table.smallest_above is not None and not 0 < table.smallest_above < 1:
+        raise ConfigError(f"{where}: smallest_above is a share, in (0, 1), got {table.smallest_above}")
     for row in table.rows.values():
         source = row.positions_from
         if source is not None and (source not in table.rows or table.rows[source].positions_from is not None):

@@ -19,8 +19,8 @@ class TrainingConfig:
         batch_size: samples per step.
         optimizer: ``adam`` or ``adamw``.
         lr: learning rate of the weights.
-        position_lr: of coordinates and free delays, in ms; by default ten times ``lr``.
-        weight_decay: of the weights only.
+        position_lr: of coordinates and free delays, in ms; by default ten times ``lr``, in rate-coded models ``lr``.
+        weight_decay: of the weights only; in rate-coded models of all parameters.
         schedule: ``cosine`` (to zero) or ``constant``.
         warmup: share of all steps over which the learning rate rises from zero.
         clip_norm: bound on the norm of the gradient, or None: gradients are never changed unasked.

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from spsnn.checks import whole_number
 from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.memory import keep_freed_memory
 from spsnn.models.spiking.current import resting
@@ -221,6 +222,7 @@ def evaluate(model, events, *, batch_size=256):
         ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``; for a model with
         figures of its own also ``"statistics"``, their means over samples.
     """
+    whole_number("batch_size", batch_size, 1)
     events = getattr(events, "events", events)
     _check_labels("evaluation", events, model)
     keep_freed_memory()

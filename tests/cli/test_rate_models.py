@@ -82,6 +82,15 @@ def test_train_evaluate_simulate_and_map(config, population, write, tmp_path, ca
     assert (out / "report.html").stat().st_size > 20000
 
 
+def test_resuming_a_run_that_never_finished_an_epoch_writes_its_own_settings(write, tmp_path, capsys):
+    out = tmp_path / "run"
+    code, _, err = run(capsys, "train", write(CONFIG), "--out", out, "--set", "training.lr=1.0e+30")
+    assert code != 0 and not (out / "checkpoint.h5").exists(), err
+    code, _, err = run(capsys, "train", write(CONFIG), "--out", out, "--resume", "--set", "training.lr=0.002")
+    assert code == 0, err
+    assert yaml.safe_load((out / "config.yaml").read_text())["training"]["lr"] == 0.002
+
+
 @pytest.mark.parametrize("model", [{"kind": "logistic"}, {"kind": "recurrent", "cell": "gru"}])
 def test_yardsticks_train_and_go_to_no_chip(model, write, tmp_path, capsys):
     config = {**RSGN, "hidden": [] if model["kind"] == "logistic" else [8], "model": model}

@@ -317,3 +317,14 @@ def test_the_slope_grows_from_its_start_to_that_of_the_grid(monkeypatch):
     assert all(s == 2.0 for s in seen[10::11])
     with pytest.raises(ConfigError, match="slope_start is a slope of the surrogate, the model learns by 'eventprop'"):
         spsnn.fit(make("eventprop"), TRAIN, VALID, settings(slope_start=0.5))
+
+
+@pytest.mark.parametrize("model", [spsnn.SpSNN([5, 4, 3], seed=0), spsnn.SpatialPriorMLP([5, 4, 3])])
+def test_a_batch_size_below_one_is_refused(model):
+    events = spsnn.datasets.YinYang("test", n=6).events
+    for call in (
+        lambda: spsnn.evaluate(model, events, batch_size=-1),
+        lambda: spsnn.to_graph(model, events, batch_size=0),
+    ):
+        with pytest.raises(ConfigError, match="batch_size must be a whole number of at least 1"):
+            call()

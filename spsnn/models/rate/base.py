@@ -201,6 +201,7 @@ class RateModel(Trainable, nn.Module):
         Features are sent as ``peak |x|`` spikes with the sign of x, counted spikes as they come; the output is read
         and sends none.
         """
+        whole_number("batch_size", batch_size, 1)
         data, s = getattr(data, "events", data), self.settings
         totals = [np.zeros(n) for _, n, _ in self.places()]
         with _watched(self):

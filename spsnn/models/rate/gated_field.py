@@ -98,7 +98,7 @@ class GatedField(RateModel):
     published step moves them straight to the steady state, so that nothing oscillates), and each node has its own gate
     in place of the router's gain.
 
-    With sizes ``[28, 128, 10]`` it has 30,346 parameters.  b_t starts at ``-log U(1, memory)``.
+    With sizes ``[28, 128, 10]`` it has 30,218 parameters.  b_t starts at ``-log U(1, memory)``.
 
     Statistics: ``magnitude`` (mean over nodes after the last step), ``gate`` (mean over steps and nodes).
 
