@@ -221,6 +221,10 @@ def evaluate(model, events, *, batch_size=256):
     Returns:
         ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``; for a model with
         figures of its own also ``"statistics"``, their means over samples.
+
+    Raises:
+        ConfigError: for a batch size below 1.
+        DataError: as `fit`.
     """
     whole_number("batch_size", batch_size, 1)
     events = getattr(events, "events", events)
