@@ -17,7 +17,7 @@ Folds = Annotated[
 ]
 
 
-@app.command(epilog="Example:  spsnn reproduce dimensions-yinyang --seeds 3 --jobs 2")
+@app.command(epilog="Example:  spsnn reproduce dimensions-yinyang --jobs 2 --results runs/tables")
 def reproduce(
     name: Annotated[str | None, typer.Argument(help="Table, or a YAML file; without it the tables are listed.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Number of seeds; default that of the table.")] = None,

@@ -15,7 +15,7 @@ from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import build_config, change, read_values
 from spsnn.cli.folds import fold_overrides
-from spsnn.errors import ConfigError, TrainingError
+from spsnn.errors import ConfigError, SpsnnError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.tables.execute import differences, remembered_split, workers
 from spsnn.tables.write import grid
@@ -43,8 +43,9 @@ def sweep(
 
     The accuracy is that of the epoch that ``training.select`` takes: the best one, or the last.  Settings come from a
     tree-structured Parzen estimator.  From the sixth trial on, one is given up when, after a third of its epochs, its
-    best mean over the folds so far is below the median of earlier trials at the same epoch.  With one job, trials are
-    the same for the same seed, also when the sweep is stopped and started again.
+    best mean over the folds so far is below the median of earlier trials at the same epoch; one whose settings do not
+    fit together, or that diverges, is given up at once, and its error is kept.  With one job, trials are the same for
+    the same seed, also when the sweep is stopped and started again.
 
     Args:
         config: shipped name or YAML file.
@@ -63,6 +64,7 @@ def sweep(
 
     Raises:
         ConfigError: on wrong settings before anything is trained, or a storage that holds another sweep.
+        DataError: on missing data, before anything is trained.
     """
     library = optuna()
     for option, value in (("trials", trials), ("jobs", jobs)):
@@ -78,6 +80,9 @@ def sweep(
         for text in parameter.samples():
             plan.configurations([text])
     find_device(device)
+    for fold in plan.configurations([]):
+        for split in ("train", "validation"):
+            remembered_split(fold.data, split, data_dir)
     out = Path(out)
     storage = Path(storage or out / "trials.db")
     for folder in (out, storage.parent):
@@ -146,6 +151,11 @@ def open_study(storage, plan):
     library = optuna()
     from sqlalchemy.exc import SQLAlchemyError
 
+    if Path(storage).is_file():
+        with open(storage, "rb") as file:
+            start = file.read(16)
+        if start and start != b"SQLite format 3\0":  # SQLite itself replaces a file of a few bytes
+            raise ConfigError(f"{storage} is not an SQLite file; choose another --storage")
     try:
         study = library.create_study(
             storage=f"sqlite:///{Path(storage).resolve()}",
@@ -193,7 +203,7 @@ def work(plan, storage, worker, jobs, on_trial=None):
         except library.TrialPruned:
             study.tell(trial, state=states.PRUNED)
             outcome = "given up"
-        except TrainingError as error:
+        except SpsnnError as error:  # settings that do not fit together, or a network that diverges
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=states.PRUNED)
             outcome = str(error)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from spsnn.checks import whole_number
 from spsnn.cli.workflow import map_model
 from spsnn.errors import ConfigError
 from spsnn.hwmap import load_target
+from spsnn.hwmap.place.methods import split
+from spsnn.hwmap.quantise.scales import METHODS as SCALES
+from spsnn.models.rate._arguments import one_of
 
 OPTIONS = ("target", "cores", "placement", "scale")
 
@@ -20,6 +24,10 @@ def check_chip(options):
         raise ConfigError(f"chip takes a target and {', '.join(OPTIONS[1:])}, got {options}")
     if options:
         load_target(options["target"])
+        if "placement" in options:
+            split(options["placement"])
+        one_of("scale", options.get("scale", "max"), SCALES)
+        whole_number("cores", options.get("cores", 1), 1)
 
 
 def chip_figures(model, data, options):

@@ -18,8 +18,7 @@ from spsnn import models
 from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import DataConfig, build_config
-from spsnn.errors import ConfigError, TrainingError
-from spsnn.models.rate.base import require_spikes
+from spsnn.errors import ConfigError, SpsnnError
 from spsnn.tables import transfer
 from spsnn.tables.chip import chip_figures
 from spsnn.tables.robustness import damaged_accuracies
@@ -70,21 +69,49 @@ def differences(found, wanted, where=""):
 
 
 def perform(run, out, data_dir, device):
-    """Train (or continue) one run and score it; returns what went wrong, or None."""
+    """Train (or continue) one run and score it; returns what went wrong with this run, or None.
+
+    Raises:
+        SpsnnError: if data cannot be loaded, which concerns other runs too.
+    """
     folder = Path(out) / run.folder
-    if not (folder / "metrics.json").exists():
-        model, sets = workflow.prepare(
-            run.config, folder, data_dir=data_dir, resume=True, load=remembered_split, test=run.fold is None
-        )
-        if run.source is not None:
-            transfer.carry_positions(model, Path(out) / run.source / "model.h5")
-        if run.row.freeze_positions:
-            transfer.freeze_positions(model)
-        model.to(find_device(device))
-        try:
-            workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
-        except TrainingError as error:
-            return str(error)
+    trained = (folder / "metrics.json").exists()
+    for split in _splits(run, trained):
+        remembered_split(run.config.data, split, data_dir)
+    try:
+        if not trained:
+            _train(run, out, data_dir, device)
+        _score(run, folder, data_dir, device)
+    except SpsnnError as error:
+        return str(error)
+    return None
+
+
+def _splits(run, trained):
+    """Splits that a run reads."""
+    scored = "test" if run.fold is None else "validation"
+    validated = run.config.data.validation is not None
+    return [scored] if trained else ["train", *(["validation"] if validated else []), scored]
+
+
+def _train(run, out, data_dir, device):
+    """Train (or continue) one run; what it does not fit is refused before."""
+    folder = Path(out) / run.folder
+    model, sets = workflow.prepare(
+        run.config, folder, data_dir=data_dir, resume=True, load=remembered_split, test=run.fold is None
+    )
+    if run.chip:
+        models.to_graph(model)
+    if run.source is not None:
+        transfer.carry_positions(model, Path(out) / run.source / "model.h5")
+    if run.row.freeze_positions:
+        transfer.freeze_positions(model)
+    model.to(find_device(device))
+    workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
+
+
+def _score(run, folder, data_dir, device):
+    """What the table asks of a trained run: its figures on a chip, and under damage."""
     split = "test" if run.fold is None else "validation"
     if run.chip:
         figures = chip_figures(
@@ -93,11 +120,9 @@ def perform(run, out, data_dir, device):
         workflow.write_json(folder / "chip.json", {"settings": run.chip, "split": split, "figures": figures})
     if run.damage:
         model = models.load(folder / "model.h5").to(find_device(device))
-        require_spikes(model, "damage of spike trains")
         events = remembered_split(run.config.data, split, data_dir).events
         scores = damaged_accuracies(model, events, run.damage, run.seed)
         workflow.write_json(folder / "damage.json", {"settings": run.damage, "split": split, "accuracy": scores})
-    return None
 
 
 def _tell(run, entry):
@@ -134,7 +159,7 @@ def perform_all(runs, out, *, jobs=1, data_dir=None, device="cpu", on_done=None)
         on_done: called with ``(run, what went wrong or None)`` after each.
 
     Raises:
-        SpsnnError: what is wrong with all runs, such as missing data; a run that diverges stops only itself.
+        SpsnnError: if data cannot be loaded; a run that diverges or does not fit its settings stops only itself.
     """
     first = [run for run in runs if run.source is None]
     with workers(jobs) as submit:

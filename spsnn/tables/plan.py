@@ -206,6 +206,9 @@ def read_table(name):
         raise ConfigError(f"{where}: compare must be a list of pairs of names, got {pairs!r}")
     if axes:
         rows, values["compare"] = combine(axes, pairs)
+    for row, entry in rows.items():
+        if "name" in (entry or {}):
+            raise ConfigError(f"{where}.rows.{row}: a row is called by its key; leave 'name' out")
     values["rows"] = {
         str(row): typed(Row, {"name": str(row), **(entry or {})}, f"{where}.rows.{row}") for row, entry in rows.items()
     }
@@ -249,6 +252,9 @@ def check(table, where):
         raise ConfigError(f"{where}: seeds must be at least 1, got {table.seeds}")
     if bool(table.rows) == bool(table.pictured):
         raise ConfigError(f"{where} needs rows and a base, or pictured tables")
+    for row in table.rows.values():
+        if not row.folder.strip("."):
+            raise ConfigError(f"{where}: row {row.name!r} would have no folder of its own; give it letters or digits")
     if len({row.folder for row in table.rows.values()}) < len(table.rows):
         raise ConfigError(f"{where}: two rows would share a folder; names must differ in letters and digits")
     if table.smallest_above is not None and not 0 < table.smallest_above < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from spsnn.tables.execute import perform_all, result
 from spsnn.tables.plan import read_table
 from spsnn.tables.robustness import check_damage
 from spsnn.tables.similarity import check_similarity
+from spsnn.tables.transfer import check_positions
 from spsnn.tables.write import tabulate, versions, write_table
 
 
@@ -42,7 +44,8 @@ def reproduce(
         ``(values of the table, [(run, what went wrong), ...])``.
 
     Raises:
-        ConfigError: on wrong names, settings or folders, before anything runs.
+        ConfigError: on wrong names, settings or folders, or a table in ``results`` with more finished runs, before
+            anything runs.
     """
     table = read_table(name)
     say = report or (lambda line: None)
@@ -55,7 +58,6 @@ def reproduce(
         if value is not None and value < 1:
             raise ConfigError(f"--{option} must be at least 1, got {value}")
     find_device(device)
-    check_damage(table.damage)
     check_chip(table.chip)
     file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
     deviations = [] if epochs is None else [f"{epochs} epochs in place of those of the table"]
@@ -65,10 +67,13 @@ def reproduce(
     out = Path(out or Path("runs") / "reproduce" / file_name)
     chosen = table.choose(rows)
     runs = table.runs(folds)
+    check_damage(table.damage, runs)
+    check_positions(runs)
     if table.similarity:
         check_similarity(runs)
     missing = [r for r in runs if result(r, out) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []
+    _check_results(Path(results) / f"{file_name}.json", runs, out)
     make_folder(Path(results))
     made_with = versions(device, jobs)
 
@@ -94,3 +99,17 @@ def reproduce(
     say(f"{table.name}: {len(runs) - len(missing)} of {len(runs)} runs are finished, {len(todo)} to do now")
     perform_all(todo, out, jobs=jobs, data_dir=data_dir, device=device, on_done=on_done)
     return write(), failures
+
+
+def _check_results(path, runs, out):
+    """Refuse to replace a table by one of fewer trained runs."""
+    trained = sum((out / run.folder / "metrics.json").exists() for run in runs)
+    try:
+        there = json.loads(path.read_text(encoding="utf-8"))["finished"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if isinstance(there, int) and there > trained:
+        raise ConfigError(
+            f"{path} has {there} finished runs, {out} has {trained}; name their folder with --out, write elsewhere "
+            "with --results, or remove the table"
+        )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from spsnn import models
+from spsnn.cli.config import SPIKING
 from spsnn.datasets import DropEvents, Jitter, LoseChannels
 from spsnn.errors import ConfigError
 from spsnn.training import evaluate
@@ -15,12 +16,18 @@ INPUT = {"drop": DropEvents, "jitter": Jitter, "channels": LoseChannels}
 UNITS = {"drop": "", "jitter": " ms", "channels": "", "delay_step": " ms"}
 
 
-def check_damage(damage):
-    """Refuse kinds and amounts that do not exist, before anything is trained.
+def check_damage(damage, runs=()):
+    """Refuse kinds and amounts that do not exist, and runs without spikes to damage, before anything is trained.
 
     Raises:
-        ConfigError: names the kind or the amount.
+        ConfigError: names the kind, the amount or the row.
     """
+    for run in runs if damage else ():
+        if run.config.kind != SPIKING:
+            raise ConfigError(
+                f"damage is done to spikes and delays, row {run.row.name!r} is of kind {run.config.kind!r}; leave "
+                "damage or the row out"
+            )
     for kind, amounts in damage.items():
         if kind not in UNITS:
             raise ConfigError(f"damage must be of {', '.join(UNITS)}, got {kind!r}")

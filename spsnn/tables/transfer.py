@@ -5,8 +5,27 @@ from __future__ import annotations
 import torch
 
 from spsnn import models
+from spsnn.cli.config import SPIKING
 from spsnn.errors import ConfigError
 from spsnn.models.rate.base import require_spikes
+
+
+def check_positions(runs):
+    """Refuse rows that carry over or freeze coordinates without having any, before anything is trained.
+
+    Args:
+        runs: list of `Run`.
+
+    Raises:
+        ConfigError: names the row and what it lacks.
+    """
+    for run in runs:
+        key = "positions_from" if run.source is not None else "freeze_positions" if run.row.freeze_positions else None
+        if key is not None and (run.config.kind != SPIKING or run.config.model.delay != "spatial"):
+            raise ConfigError(
+                f"{key} is about learned coordinates, row {run.row.name!r} has none; take a spiking network with "
+                "model.delay=spatial, or leave it out"
+            )
 
 
 def carry_positions(model, source):

@@ -54,6 +54,9 @@ def test_rows_of_other_bases_are_trained_and_mapped(table, write_yaml, tmp_path)
         ({"target": "loihi2", "core": 3}, "chip takes a target and cores, placement, scale"),
         ({"cores": 3}, "chip takes a target"),
         ({"target": "loihi9"}, "loihi9"),
+        ({"target": "loihi2", "placement": "best"}, "unknown placement 'best'"),
+        ({"target": "loihi2", "scale": "min"}, "scale must be one of max, mse, spikes, got 'min'"),
+        ({"target": "loihi2", "cores": 0}, "cores must be a whole number of at least 1, got 0"),
     ],
 )
 def test_wrong_chips_are_refused_before_training(table, tmp_path, chip, words):

@@ -102,6 +102,8 @@ def test_rows_are_chosen_by_pattern_with_their_sources(table):
         ({"a": {}}, {"axes": {"x": {"y": {}}}}, "both axes and rows"),
         (["a"], {}, "rows must hold the names of rows"),
         ({"a": {}}, {"smallest_above": 90}, r"smallest_above is a share, in \(0, 1\), got 90"),
+        ({"a": {"name": "b"}}, {}, "rows.a: a row is called by its key; leave 'name' out"),
+        ({"..": {}}, {}, r"row '\.\.' would have no folder of its own"),
         ({"a": 3}, {}, "rows must hold the names of rows, each with keys such as 'set', got {'a': 3}"),
         ({}, {"axes": {"x": ["y"]}}, "axes must hold the names of axes"),
         ({}, {"axes": {"x": {"y": 3}}}, r"axes\.x must hold the names of levels"),

@@ -15,6 +15,8 @@ from spsnn.tables.efficiency import write_efficiency
 from spsnn.tables.plan import read_table
 from spsnn.tables.reproduce import reproduce
 
+from .conftest import YINYANG
+
 
 @pytest.fixture
 def counted(monkeypatch):
@@ -74,7 +76,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(table, tmp_path, monkeypatch):
     assert reproduce(path, seeds=1, out=tmp_path / "stopped", results=tmp_path, run=False)[0]["finished"] == 0
     monkeypatch.setattr(execute.workflow, "train", train)
     for out in ("stopped", "whole"):
-        reproduce(path, seeds=1, out=tmp_path / out, results=tmp_path)
+        reproduce(path, seeds=1, out=tmp_path / out, results=tmp_path / out)
     stopped, whole = (spsnn.load(tmp_path / out / "a" / "seed0" / "model.h5") for out in ("stopped", "whole"))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, stopped.state_dict()[name]), name
@@ -106,7 +108,8 @@ def test_a_run_that_diverges_stops_only_itself(table, tmp_path):
 def test_processes_give_the_same_table(table, tmp_path):
     path = table({"a": {}, "b": {"positions_from": "a", "freeze_positions": True}})
     one, two = (
-        reproduce(path, seeds=1, jobs=jobs, out=tmp_path / str(jobs), results=tmp_path)[0]["rows"] for jobs in (1, 2)
+        reproduce(path, seeds=1, jobs=jobs, out=tmp_path / str(jobs), results=tmp_path / str(jobs))[0]["rows"]
+        for jobs in (1, 2)
     )
     assert [row["accuracy"] for row in one] == [row["accuracy"] for row in two]
 
@@ -131,9 +134,9 @@ def test_positions_are_carried_over_and_frozen(table, tmp_path):
     assert not same(places["free"], places["source"])
     assert same(places["still"], [p.position for p in start.points])
     assert [row["parameters"] for row in values["rows"]] == [76, 48, 76, 48]  # 48 weights, 28 coordinates
-    with pytest.raises(ConfigError, match="do not fit a model"):
-        reproduce(table({"source": {}, "b": {"positions_from": "source", "set": ["space.dim=3"]}}), seeds=1,
-                  out=tmp_path / "other", results=tmp_path)  # fmt: skip
+    rows = {"source": {}, "b": {"positions_from": "source", "set": ["space.dim=3"]}}
+    _, failures = reproduce(table(rows), seeds=1, out=tmp_path / "other", results=tmp_path / "other")
+    assert [(str(run), "do not fit a model" in wrong) for run, wrong in failures] == [("b, seed 0", True)]
 
 
 def test_speech_is_retrained_without_validation_or_validated_without_test(table, speech, tmp_path):
@@ -158,7 +161,7 @@ def test_speech_is_retrained_without_validation_or_validated_without_test(table,
     assert row["accuracy"]["std"] == pytest.approx(scores.std(ddof=1))
     assert "The test set is not read" in (tmp_path / "mine-folds.md").read_text()
     with pytest.raises(DataError, match="no file"):
-        reproduce(path, seeds=1, data_dir=tmp_path / "absent", out=tmp_path / "g", results=tmp_path)
+        reproduce(path, seeds=1, data_dir=tmp_path / "absent", out=tmp_path / "g", results=tmp_path / "g")
 
 
 def test_damage_is_scored_beside_the_clean_accuracy(table, tmp_path, counted):
@@ -246,3 +249,49 @@ def test_a_damaged_run_is_named(file, text, words, table, tmp_path):
     (tmp_path / "runs" / "a" / "seed0" / file).write_text(text)
     with pytest.raises(ConfigError, match=f"seed0 cannot be read .*{words}.*; remove it"):
         reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+
+
+def test_a_fuller_table_stays(table, tmp_path, counted):
+    path, results = table({"a": {}}), tmp_path / "res"
+    reproduce(path, out=tmp_path / "runs", results=results)
+    before = (results / "mine.md").read_text()
+    for run in (True, False):
+        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0; name their folder with --out"):
+            reproduce(path, out=tmp_path / "empty", results=results, run=run)
+    assert (results / "mine.md").read_text() == before
+    assert len(counted) == 2
+    assert reproduce(path, out=tmp_path / "runs", results=results, run=False)[0]["finished"] == 2
+
+
+RATES = {"base": "rates.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("row", "keys", "words"),
+    [
+        (RATES, {"damage": {"drop": [0.1]}}, "row 'b' is of kind 'mlp'; leave damage or the row out"),
+        ({**RATES, "positions_from": "a"}, {}, "positions_from is about learned coordinates, row 'b' has none"),
+        ({"set": ["model.delay=free"], "freeze_positions": True}, {}, "freeze_positions is about learned coordinates"),
+    ],
+)
+def test_rows_without_what_the_table_asks_are_refused_before_training(
+    row, keys, words, table, write_yaml, tmp_path, counted
+):
+    write_yaml("rates", {"data": YINYANG["data"], "model": {"kind": "mlp"}, "hidden": [4]})
+    with pytest.raises(ConfigError, match=words):
+        reproduce(table({"a": {}, "b": row}, **keys), out=tmp_path / "runs", results=tmp_path)
+    assert counted == []
+
+
+def test_a_run_that_fits_no_chip_is_not_trained_and_stops_only_itself(table, write_yaml, tmp_path, counted):
+    write_yaml("rates", {"data": YINYANG["data"], "model": {"kind": "mlp"}, "hidden": [4]})
+    path = table(
+        {"b": RATES, "wide": {"set": ["hidden=[7]"]}, "a": {}}, chip={"target": "loihi2", "cores": 10}, seeds=1
+    )
+    values, failures = reproduce(path, out=tmp_path / "runs", results=tmp_path)
+    assert [str(run) for run, _ in failures] == ["b, seed 0", "a, seed 0"]
+    assert "goes to no chip" in failures[0][1]
+    assert "cores must not exceed the 9 neurons" in failures[1][1]  # found after training
+    assert (values["finished"], counted) == (1, ["wide/seed0", "a/seed0"])
+    reproduce(path, out=tmp_path / "runs", results=tmp_path)
+    assert len(counted) == 2  # what is trained stays

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from spsnn import ConfigError
+from spsnn import ConfigError, DataError
 from spsnn.cli import sweep as module
 from spsnn.cli import workflow
 from spsnn.cli.config import read_config
@@ -152,6 +152,23 @@ def test_a_trial_that_diverges_is_no_end(base, tmp_path):
     assert values["best"] == ["training.lr=0.01"]
 
 
+def test_a_trial_whose_settings_do_not_fit_is_no_end(base, tmp_path):
+    """Both are right by themselves, but a spatial ranking needs delays."""
+    odd = [parse_parameter("model.readout=max_membrane,first_spike"), parse_parameter("training.time_weight=0.0,0.5")]
+    values = sweep(base, odd, tmp_path / "out", trials=8, overrides=["training.epochs=1"])
+    errors = {(t["set"][0].split("=")[1], t["set"][1].split("=")[1]): t["error"] for t in values["trials"]}
+    assert "time_weight needs readout='first_spike'" in errors["max_membrane", "0.5"]
+    assert errors["max_membrane", "0.0"] is None
+    assert len(values["trials"]) == 8
+
+
+def test_missing_data_are_named_before_any_trial(table, tmp_path):
+    table({"a": {}}, "speech")
+    with pytest.raises(DataError, match=r"shd_train\.h5"):
+        sweep(tmp_path / "speech.yaml", PARAMETERS, tmp_path / "out", data_dir=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_processes_share_the_trials(base, tmp_path):
     values = sweep(base, PARAMETERS, tmp_path / "out", trials=4, jobs=2)
     assert len(values["trials"]) == len({tuple(t["set"]) for t in values["trials"]}) == 4
@@ -181,8 +198,11 @@ def test_wrong_sweeps_are_named(base, tmp_path, monkeypatch):
         sweep(base, PARAMETERS, out, trials=1)
     file = tmp_path / "text.db"
     file.write_text("not a data base, though long enough to be read as the header of one" * 20)
-    with pytest.raises(ConfigError, match="cannot be used as storage of a sweep"):
-        sweep(base, PARAMETERS, tmp_path / "new", storage=file)
+    for text in (file.read_text(), "x"):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match="is not an SQLite file; choose another --storage"):
+            sweep(base, PARAMETERS, tmp_path / "new", storage=file)
+        assert file.read_text() == text
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ConfigError, match=r"pip install 'spsnn\[sweep\]'"):
         sweep(base, PARAMETERS, out)
