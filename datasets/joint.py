@@ -71,7 +71,9 @@ def joint(split, *, tasks, data_dir=None):
     """
     from spsnn.datasets.registry import DENSE, load
 
-    unknown = sorted(set(tasks) - set(DENSE) | {"joint"} & set(tasks))
+    if not isinstance(tasks, dict) or not all(isinstance(o, dict | None) for o in tasks.values()):
+        raise ConfigError(f"joint: tasks must map names of sets to options, e.g. {{cifar10: {{}}}}; got {tasks!r}")
+    unknown = sorted(set(map(str, tasks)) - set(DENSE) | {"joint"} & set(tasks))
     if unknown:
         raise ConfigError(f"joint: tasks must be sets of features, got {', '.join(unknown)}; known: {', '.join(DENSE)}")
     return JointSet(load(name, split, data_dir, **(options or {})) for name, options in tasks.items())

@@ -38,8 +38,17 @@ def _is_whole(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+class _Transform:
+    """Base: refuses what holds no spikes before a child's ``change(batch, rng)``."""
+
+    def __call__(self, batch, rng=None):
+        if not isinstance(batch, SpikeBatch):
+            raise DataError(f"{type(self).__name__} changes spike trains, got {type(batch).__name__}; leave it out")
+        return self.change(batch, rng)
+
+
 @dataclass(frozen=True)
-class GroupChannels:
+class GroupChannels(_Transform):
     """Join neighbouring channels into ``n`` groups of equal size: ``unit -> unit // (n_units / n)``.
 
     Attributes:
@@ -54,14 +63,14 @@ class GroupChannels:
     def __post_init__(self):
         _require(_is_whole(self.n) and self.n >= 1, "GroupChannels: n must be a positive integer", self.n)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         _require(batch.n_units % self.n == 0, f"GroupChannels: n must divide the {batch.n_units} channels", self.n)
         units = batch.units // (batch.n_units // self.n)
         return SpikeBatch(batch.times, units, batch.offsets, self.n, batch.duration, batch.labels)
 
 
 @dataclass(frozen=True)
-class TimeBin:
+class TimeBin(_Transform):
     """Snap spikes to the grid: ``t -> dt * min(round(t / dt), T - 1)`` with ``T = ceil(duration / dt)``.
 
     This is the rule of `SpikeBatch.steps`, so the dense form at ``dt`` stays the same (without ``merge``).
@@ -82,7 +91,7 @@ class TimeBin:
         ok = _is_number(self.dt) and 0 < self.dt < np.inf
         _require(ok, "TimeBin: dt must be a positive number of ms", self.dt)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         n_steps, n_units = batch.n_steps(self.dt), batch.n_units
         if len(batch) * n_steps * n_units >= 2**63:
             raise DataError(
@@ -101,7 +110,7 @@ class TimeBin:
 
 
 @dataclass(frozen=True)
-class Jitter:
+class Jitter(_Transform):
     """Move each spike by ``N(0, std^2)``; spikes that leave the window stop at its edge, none is lost.
 
     Attributes:
@@ -116,7 +125,7 @@ class Jitter:
     def __post_init__(self):
         _require(_is_number(self.std) and 0 <= self.std < np.inf, "Jitter: std must be a number >= 0 (ms)", self.std)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         noise = np.random.default_rng(rng).standard_normal(batch.n_events, np.float32)
         times = np.clip(batch.times + np.float32(self.std) * noise, 0, latest(batch.duration))
         times, units = sort_events(times, batch.units, batch.offsets)
@@ -124,7 +133,7 @@ class Jitter:
 
 
 @dataclass(frozen=True)
-class ChannelShift:
+class ChannelShift(_Transform):
     """Move all spikes of a sample by one number of channels, ``s ~ U{-max_shift, ..., max_shift}``.
 
     Spikes that leave the channel range are dropped.
@@ -142,14 +151,14 @@ class ChannelShift:
         ok = _is_whole(self.max_shift) and self.max_shift >= 0
         _require(ok, "ChannelShift: max_shift must be an integer >= 0", self.max_shift)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         shift = np.random.default_rng(rng).integers(-self.max_shift, self.max_shift + 1, len(batch))
         units = batch.units + np.repeat(shift, np.diff(batch.offsets))
         return _keep(batch, (units >= 0) & (units < batch.n_units), units)
 
 
 @dataclass(frozen=True)
-class ChannelStretch:
+class ChannelStretch(_Transform):
     """Stretch the channels of a sample about the middle of their range, as from one vocal tract to another.
 
     With c half the number of channels, one factor ``f = exp(u)``, ``u ~ U(-log factor, log factor)``, for each sample
@@ -174,7 +183,7 @@ class ChannelStretch:
         ok = _is_number(self.factor) and 1 <= self.factor < np.inf
         _require(ok, "ChannelStretch: factor must be a finite number >= 1", self.factor)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         rng = np.random.default_rng(rng)
         reach, centre = np.log(self.factor), batch.n_units / 2
         factors = np.repeat(np.exp(rng.uniform(-reach, reach, len(batch))), np.diff(batch.offsets))
@@ -183,7 +192,7 @@ class ChannelStretch:
 
 
 @dataclass(frozen=True)
-class DropEvents:
+class DropEvents(_Transform):
     """Drop each spike with probability ``p``, independently.
 
     Attributes:
@@ -198,12 +207,12 @@ class DropEvents:
     def __post_init__(self):
         _require(_is_number(self.p) and 0 <= self.p <= 1, "DropEvents: p must lie in [0, 1]", self.p)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         return _keep(batch, np.random.default_rng(rng).random(batch.n_events) >= self.p)
 
 
 @dataclass(frozen=True)
-class LoseChannels:
+class LoseChannels(_Transform):
     """Silence a random share of the channels, the same ones in all samples.
 
     Attributes:
@@ -219,13 +228,13 @@ class LoseChannels:
         ok = _is_number(self.share) and 0 <= self.share <= 1
         _require(ok, "LoseChannels: share must lie in [0, 1]", self.share)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         lost = np.random.default_rng(rng).permutation(batch.n_units)[: round(self.share * batch.n_units)]
         return _keep(batch, ~np.isin(batch.units, lost))
 
 
 @dataclass(frozen=True)
-class TimeStretch:
+class TimeStretch(_Transform):
     """Multiply all times of a sample by one factor, ``exp(u)`` with ``u ~ U(-log f, log f)``: slower or faster speech.
 
     Spikes that leave the window are dropped.
@@ -243,7 +252,7 @@ class TimeStretch:
         ok = _is_number(self.factor) and 1 <= self.factor < np.inf
         _require(ok, "TimeStretch: factor must be a finite number >= 1", self.factor)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         reach = np.log(self.factor)
         factors = np.exp(np.random.default_rng(rng).uniform(-reach, reach, len(batch))).astype(np.float32)
         times = batch.times * np.repeat(factors, np.diff(batch.offsets))
@@ -251,7 +260,7 @@ class TimeStretch:
 
 
 @dataclass(frozen=True)
-class Blend:
+class Blend(_Transform):
     """Mix samples of one class: with probability ``p`` a sample takes each of its spikes with probability 1/2, and
     as many again from another sample of its class in the batch.
 
@@ -273,7 +282,7 @@ class Blend:
     def __post_init__(self):
         _require(_is_number(self.p) and 0 <= self.p <= 1, "Blend: p must lie in [0, 1]", self.p)
 
-    def __call__(self, batch, rng=None):
+    def change(self, batch, rng=None):
         if batch.labels is None:
             raise DataError("Blend mixes samples of one class, and this batch has no labels; pass a labelled one")
         rng = np.random.default_rng(rng)

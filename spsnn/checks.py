@@ -60,6 +60,17 @@ def whole_number(name, value, least=0):
         raise ConfigError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
+def seed(name, value):
+    """``value`` must be an integer that every generator of random numbers takes, in [0, 2^32).
+
+    Raises:
+        ConfigError: names ``name`` and the value.
+    """
+    whole_number(name, value)
+    if value >= 2**32:
+        raise ConfigError(f"{name} must be below 2^32, got {value}")
+
+
 def _each(settings, names, rule, words):
     for name in names:
         value = getattr(settings, name)

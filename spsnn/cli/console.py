@@ -15,6 +15,11 @@ err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
 
+def note(line):
+    """Print a line to stderr as it is."""
+    err.print(line, markup=False, soft_wrap=True)
+
+
 def show(title, values, as_json=False):
     """Print figures as a table, or as one JSON object for machines.
 

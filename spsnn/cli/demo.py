@@ -84,7 +84,7 @@ def _claim(out, names):
 
 
 def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
-    """``RUN/report.html`` from the files that `workflow.train` left."""
+    """``RUN/report.html`` from the files that `workflow.train` left; the chip is left out where a model has none."""
     run = Path(run)
     if not (run / "model.h5").is_file():
         raise ConfigError(f"{run} holds no finished run (no model.h5); train one with 'spsnn train ... --out {run}'")
@@ -98,10 +98,17 @@ def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
         raise ModelFileError(f"{run}: history.json or metrics.json cannot be read: {error}") from error
     data = workflow.data_of(model, run / "model.h5")
     test = workflow.load_split(data, "test", data_dir)
+    accuracy = ("Test accuracy", f"{100 * metrics['test_accuracy']:.1f} %", f"{metrics['parameters']} parameters")
+    if not model.goes_to_chip:
+        section = pages.model_section(data.name, model, test, history, metrics)
+        title = f"{data.name}: {model.kind}"
+        return pictures.write_report(
+            run / "report.html", title, [section], cards=[accuracy], meta={"spsnn": __version__}
+        )
     sections, chip = _sections(data.name, model, test, history, metrics, target, cores)
     times, energies = (f"{chip['target_title']}; {chip[k].split(':')[0]}" for k in ("time_source", "energy_source"))
     cards = [
-        ("Test accuracy", f"{100 * metrics['test_accuracy']:.1f} %", f"{metrics['parameters']} parameters"),
+        accuracy,
         ("Latency per inference", f"{chip['latency_us_per_inference']:.3g} µs", times),
         ("Energy per inference", f"{chip['energy_nj_per_inference'] / 1000:.3g} µJ", energies),
     ]

@@ -44,7 +44,7 @@ def raster_of(model, data, sample):
 
 def model_section(name, model, data, history, metrics):
     """Section on training and on what was learned."""
-    network = models.to_graph(model, name=name)
+    network = models.to_graph(model, name=name) if model.goes_to_chip else None
     counted = [{**entry, "epoch": entry["epoch"] + 1} for entry in history]
     validated = metrics["validation_accuracy"] is not None
     by_validation = metrics.get("select", "best") == "best"
@@ -56,8 +56,9 @@ def model_section(name, model, data, history, metrics):
         *curves,
         ("Rows are true classes, columns decisions, on the test set.",
          pictures.confusion(np.array(metrics["confusion"]), data.class_names)),
-        ("Spikes of the first test sample.", raster_of(model, data, 0)),
     ]  # fmt: skip
+    if model.goes_to_chip:
+        figures.append(("Spikes of the first test sample.", raster_of(model, data, 0)))
     if model.spiking:
         figures.append(("Synaptic delays that follow from the coordinates.",
                         pictures.delay_histogram(network, model.grid.dt)))  # fmt: skip
@@ -66,7 +67,7 @@ def model_section(name, model, data, history, metrics):
     if model.spiking and len(model.points):
         figures.insert(1, ("Learned coordinates; a distance of 1 is alpha ms of delay.",
                            pictures.coordinates(network, strongest=100, unit="ms")))  # fmt: skip
-    if any(p.own_parameters() for p in network.populations):
+    if network is not None and any(p.own_parameters() for p in network.populations):
         figures.append(("Parameters that every neuron has for itself.", pictures.neuron_histogram(network)))
     table = [
         ("test accuracy [%]", 100 * metrics["test_accuracy"]),
@@ -86,7 +87,9 @@ def model_section(name, model, data, history, metrics):
         time = "Continuous time" if model.settings.engine == "event" else grid
     else:
         table += list(metrics.get("statistics", {}).items())
-        time = f"Rate-coded model `{model.kind}`; an activity of 1 is sent as {model.settings.peak:g} spikes"
+        time = f"Rate-coded model `{model.kind}`"
+        if model.goes_to_chip:
+            time += f"; an activity of 1 is sent as {model.settings.peak:g} spikes"
     text = f"{len(data)} test samples of `{data.name}`, {data.n_classes} classes. {time}, gradient `{model.estimator}`."
     return pictures.Section(f"{name}: training", text, table, tuple(figures))
 

@@ -49,7 +49,7 @@ def reproduce(
         values, failures = run_table(
             name, seeds=seeds, rows=rows, epochs=epochs, folds=parse_folds(folds) if folds else (), jobs=jobs,
             device=device, data_dir=data_dir, out=out, results=results, label=label, run=not table_only,
-            report=lambda line: console.err.print(line, markup=False, soft_wrap=True),
+            report=console.note,
         )  # fmt: skip
     except KeyboardInterrupt:
         console.err.print("stopped; the same command goes on from the last finished epochs")
@@ -92,7 +92,7 @@ def sweep(
         values = search(
             config, [parse_parameter(text) for text in param], out, trials=trials, overrides=set,
             folds=parse_folds(folds) if folds else (), seed=seed, storage=storage, jobs=jobs, data_dir=data_dir,
-            device=device, report=lambda line: console.err.print(line, markup=False, soft_wrap=True),
+            device=device, report=console.note,
         )  # fmt: skip
     except KeyboardInterrupt:
         console.err.print("stopped; the same command goes on")

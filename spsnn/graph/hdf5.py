@@ -33,16 +33,29 @@ def write(path, kind, texts, groups):
     """
     import h5py
 
+    try:
+        lines = {name: json.dumps(value, default=_plain) for name, value in texts.items()}
+    except (TypeError, ValueError) as error:
+        raise ModelFileError(
+            f"{path} cannot be written: {error}; give numbers, texts, lists and dictionaries"
+        ) from error
     make_folder(Path(path).parent)
     with replacing(path, ModelFileError) as temporary, h5py.File(temporary, "w") as h:
         h.attrs["format"] = kind
         h.attrs["schema"] = SCHEMA
-        for name, value in texts.items():
-            h[name] = json.dumps(value)
+        for name, line in lines.items():
+            h[name] = line
         for group, arrays in groups.items():
             g = h.create_group(group)
             for name, array in arrays.items():
                 g[name] = np.asarray(array)
+
+
+def _plain(value):
+    """NumPy numbers and arrays as JSON holds them."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is not JSON-able")
 
 
 def read(path, kind, texts, groups, optional=()):

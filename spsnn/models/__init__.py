@@ -8,7 +8,7 @@ from spsnn.models.rate.neural_field import NeuralField
 from spsnn.models.rate.spatial_context import SpatialContextNetwork
 from spsnn.models.rate.spatial_prior import SpatialPriorLinear, SpatialPriorMLP, weight_similarity
 from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
-from spsnn.models.registry import MODELS, RATE_MODELS, from_config
+from spsnn.models.registry import MODELS, RATE_MODELS, from_config, register
 from spsnn.models.resonant.network import ResonantSparseGeometryNetwork
 from spsnn.models.resonant.sparse import SparseResonantNetwork
 from spsnn.models.resonant.tuned import TunedResonantNetwork
@@ -39,6 +39,7 @@ __all__ = [
     "from_config",
     "from_graph",
     "load",
+    "register",
     "save",
     "to_graph",
     "weight_similarity",

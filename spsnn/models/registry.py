@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from spsnn.errors import ConfigError
+from spsnn.models.rate.base import RateModel
 from spsnn.models.rate.baselines import MLP, Logistic, Recurrent, Transformer
 from spsnn.models.rate.gated_field import GatedField
 from spsnn.models.rate.neural_field import NeuralField
@@ -25,6 +26,26 @@ RATE_MODELS = {
     )
 }  # fmt: skip
 MODELS = {"SpSNN": SpSNN, **RATE_MODELS}
+
+
+def register(cls):
+    """Make a rate-coded model of your own known by its ``kind``, for `load` and configurations; also as a decorator.
+
+    Args:
+        cls: child of `RateModel`.
+
+    Returns:
+        ``cls``.
+
+    Raises:
+        ConfigError: for another class, or a kind that is empty or taken by another class.
+    """
+    if not (isinstance(cls, type) and issubclass(cls, RateModel)):
+        raise ConfigError(f"only children of RateModel can be registered, got {cls!r}")
+    if not cls.kind or cls.kind == "spsnn" or MODELS.get(cls.kind, cls) is not cls:
+        raise ConfigError(f"{cls.__name__} needs a kind that no other model has, got {cls.kind!r}")
+    RATE_MODELS[cls.kind] = MODELS[cls.kind] = cls
+    return cls
 
 
 def rate_model(kind):

@@ -8,9 +8,11 @@ class Trainable:
 
     Attributes:
         spiking: whether the model sends spikes; the settings of training that change spikes or delays need it.
+        goes_to_chip: whether ``to_graph`` and ``emit`` make a network of places and its spikes, or refuse.
     """
 
     spiking = True
+    goes_to_chip = True
 
     def start_epoch(self, epoch, epochs):
         """Called before each epoch, ``0 <= epoch < epochs``: schedules set themselves here."""

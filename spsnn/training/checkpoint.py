@@ -31,6 +31,7 @@ def save_checkpoint(path, model, run, provenance=None):
         "best_epoch": run.best_epoch,
         "scheduler": scalars,
         "rng": run.rng.bit_generator.state,
+        "samples": run.n_samples,
     }
     notes = {"spsnn": __version__, "torch": torch.__version__, **(provenance or {})}
     metrics = run.history[run.best_epoch] if run.history else {}
@@ -57,6 +58,11 @@ def resume_checkpoint(path, model, run, provenance=None):
     training = texts["training"]
     _same("training", training["config"], asdict(run.config))
     _same("sparsity", training.get("sparsity", asdict(SparsityConfig())), asdict(run.sparsifier.config))
+    if training.get("samples", run.n_samples) != run.n_samples:
+        raise ConfigError(
+            f"cannot resume with {run.n_samples} training samples, the checkpoint was made with {training['samples']}; "
+            "use the same data or start a new run"
+        )
     put_state(model, groups["state"], path)
     run.best_state = {name: t.clone() for name, t in model.state_dict().items()}
     put_state(model, groups["current"], path)

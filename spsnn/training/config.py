@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spsnn.checks import not_negative, positive, whole
+from spsnn.checks import not_negative, positive, seed, whole
 from spsnn.errors import ConfigError
 
 
@@ -58,11 +58,10 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self):
-        whole(self, "epochs", "batch_size", "seed")
+        whole(self, "epochs", "batch_size")
+        seed("seed", self.seed)
         positive(self, "epochs", "batch_size", "lr")
-        not_negative(
-            self, "weight_decay", "rate_target", "rate_weight", "time_weight", "delay_weight", "rescue", "seed"
-        )
+        not_negative(self, "weight_decay", "rate_target", "rate_weight", "time_weight", "delay_weight", "rescue")
         for name, known in (
             ("optimizer", ("adam", "adamw")), ("schedule", ("cosine", "constant")), ("select", ("best", "last")),
         ):  # fmt: skip

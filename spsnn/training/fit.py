@@ -25,7 +25,7 @@ class Run:
     """State of a training run between epochs: optimiser, schedule, random numbers, history, best model."""
 
     def __init__(self, model, config, sparsity, n_samples):
-        self.config = config
+        self.config, self.n_samples = config, n_samples
         self.rng = np.random.default_rng(config.seed)
         self.history, self.best_epoch = [], 0
         self.best_state = {}
@@ -42,10 +42,11 @@ class Run:
 
 
 def _refuse_spiking_settings(config):
-    given = [name for name in ("rate_weight", "time_weight", "delay_weight", "rescue") if getattr(config, name)]
+    names = ("rate_target", "rate_weight", "time_weight", "delay_weight", "delay_band", "rescue")
+    given = [name for name in names if getattr(config, name) != getattr(TrainingConfig(), name)]
     if given:
         raise ConfigError(
-            f"{', '.join(given)} is about spikes and delays, which a rate-coded model has none of; set to 0"
+            f"{', '.join(given)} is about spikes and delays, which a rate-coded model has none of; leave it out"
         )
 
 

@@ -184,7 +184,7 @@ def test_report_is_one_page(trained, capsys):
         (("train", "digitz"), "no configuration file digitz; shipped ones"),
         (("train", "digits", "--set", "training.epoch=1"), "did you mean 'epochs'"),
         (("train", "digits", "--set", "data.name=digit", "--out", "/nonexistent/x"), "no data set 'digit'"),
-        (("train", "digits", "--set", "training.seed=-1"), "seed must not be negative"),
+        (("train", "digits", "--set", "training.seed=-1"), "seed must be a whole number of at least 0, got -1"),
         (("train", "digits", "--device", "tpu"), "the device must be cpu or cuda, got 'tpu'"),
         (("evaluate", "absent.h5"), "no file absent.h5"),
         (("map", "absent.h5"), "no file absent.h5"),
@@ -223,7 +223,7 @@ def test_version(capsys):
     assert run(capsys, "--version")[1].strip() == spsnn.__version__
 
 
-def test_resume_refuses_other_data_and_keeps_the_record(trained, capsys):
+def test_resume_refuses_other_data_and_keeps_the_record(trained, capsys, tmp_path):
     record = (trained / "config.yaml").read_text()
     changed = ("--set", "data.options.scale=20.0")
     for arguments, words in (
@@ -235,14 +235,24 @@ def test_resume_refuses_other_data_and_keeps_the_record(trained, capsys):
         assert code == 2
         assert words in err
         assert (trained / "config.yaml").read_text() == record
-    code, out, _ = run(
+    code, out, err = run(
         capsys, "train", "digits", "--out", trained, "--resume", "--json"
     )  # takes the run's own settings
     assert code == 0
+    assert "goes on with its own settings, not those of digits: " in err
+    assert "training.epochs: 2 there, " in err
+    code, _, err = run(capsys, "train", trained / "config.yaml", "--out", trained, "--resume")
+    assert code == 0
+    assert "its own settings" not in err
     assert json.loads(out)["epochs"] == 2
     code, _, err = run(capsys, "train", "yinyang", "--out", trained, "--resume")
     assert code == 2
-    assert "holds a run on 'digits'" in err
+    assert "holds a run on 'digits', not on 'yinyang'; choose another --out" in err
+    other = tmp_path / "mlp.yaml"
+    other.write_text("{data: {name: digits}, model: {kind: mlp}, hidden: [4]}")
+    code, _, err = run(capsys, "train", other, "--out", trained, "--resume")
+    assert code == 2
+    assert "holds a run of kind 'spsnn', not of kind 'mlp'" in err
 
 
 def test_what_stands_in_the_way_is_one_message(trained, capsys, tmp_path):

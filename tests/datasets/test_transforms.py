@@ -10,6 +10,7 @@ from spsnn.datasets import (
     ChannelShift,
     ChannelStretch,
     Compose,
+    DenseSet,
     DropEvents,
     GroupChannels,
     Jitter,
@@ -251,3 +252,10 @@ def test_compose_shares_one_generator_in_order():
 def test_bad_settings(make, value):
     with pytest.raises(ConfigError, match="got"):
         make(value)
+
+
+@pytest.mark.parametrize("transform", [Blend(0.5), Jitter(1.0), Compose([DropEvents(0.1)])])
+def test_features_are_not_spikes(transform):
+    dense = DenseSet(np.zeros((4, 3)), np.zeros(4, int), "a")
+    with pytest.raises(DataError, match="changes spike trains, got DenseSet; leave it out"):
+        transform(dense)

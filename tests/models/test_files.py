@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import spsnn
-from spsnn import ModelFileError, SpSNN
+from spsnn import ConfigError, ModelFileError, SpSNN
 from spsnn.graph import hdf5
+from spsnn.models import SpatialPriorMLP, register, registry
 
 
 @pytest.fixture
@@ -252,6 +253,39 @@ def test_a_kill_in_the_middle_keeps_the_earlier_file(saved):
 
 
 def test_the_writer_refuses_nothing_silently(tmp_path):
-    with pytest.raises(TypeError):
+    with pytest.raises(ModelFileError, match="object is not JSON-able; give numbers"):
         hdf5.write(tmp_path / "x.h5", "spsnn-model", {"config": object()}, {})
     assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_are_kept_as_numbers(saved):
+    model, path = saved
+    spsnn.save(model, path, metrics={"accuracy": np.float32(0.5), "confusion": np.eye(2, dtype=np.int64)})
+    assert spsnn.load(path).metrics == {"accuracy": 0.5, "confusion": [[1, 0], [0, 1]]}
+
+
+def test_a_model_of_your_own_is_loaded_once_its_kind_is_registered(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "RATE_MODELS", dict(registry.RATE_MODELS))
+    monkeypatch.setattr(registry, "MODELS", dict(registry.MODELS))
+
+    class Doubled(SpatialPriorMLP):
+        kind = "doubled"
+
+        def rates(self, x):
+            return super().rates(2 * x)
+
+    model = Doubled([3, 4, 2], kernel="none")
+    spsnn.save(model, tmp_path / "m.h5")
+    with pytest.raises(ModelFileError, match="no model of kind 'doubled'"):
+        spsnn.load(tmp_path / "m.h5")
+    assert register(Doubled) is Doubled
+    x, back = torch.ones(1, 3), spsnn.load(tmp_path / "m.h5")
+    assert type(back) is Doubled
+    assert torch.equal(back(x).logits, model(x).logits)
+
+    class Taken(SpatialPriorMLP):
+        kind = "scn"
+
+    for wrong, words in ((Taken, "a kind that no other model has, got 'scn'"), (dict, "only children of RateModel")):
+        with pytest.raises(ConfigError, match=words):
+            register(wrong)

@@ -147,7 +147,7 @@ def test_more_spikes_than_the_record_starts_with():
         ({"radius": 0.0}, ConfigError, "radius must be positive"),
         ({"probability": 1.5}, ConfigError, "at most 1, got 1.5"),
         ({"d_min": -1.0}, ConfigError, "d_min must not be negative"),
-        ({"seed": -1}, ConfigError, "seed must not be negative"),
+        ({"seed": -1}, ConfigError, "seed must be a whole number of at least 0, got -1"),
         ({"seed": 0.5}, ConfigError, "seed must be a whole number"),
         ({"neuron": AdaptiveLIF()}, ConfigError, "must be a LIF, got AdaptiveLIF"),
         ({"seed": 2**64}, ConfigError, "seed must be below 2"),

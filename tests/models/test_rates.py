@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from spsnn import ConfigError, DataError, SpikeBatch
+from spsnn import ConfigError, DataError, SpatialPriorMLP, SpikeBatch
+from spsnn.datasets import JointSet, load
 from spsnn.models.rate.coding import emit, features, spike_counts
+from spsnn.models.rate.spatial_prior import PriorSettings
 
 BATCH = SpikeBatch.from_samples([([1.0, 5.0, 5.0, 19.0], [0, 1, 1, 0]), ([], []), ([10.0], [2])], 3, 20.0)
 
@@ -73,6 +75,33 @@ def test_a_spike_that_falls_on_the_end_of_its_bin_stays_in_it():
     activity = np.full((1, 3, 1), 0.05)
     activity[0, 1:] = 0
     assert features(emit(activity, 0.3), bins=3)[0, :, 0].tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"seed": 2**64}, r"seed must be below 2\^32, got 18446744073709551616"),
+        ({"peak": 1e308}, r"peak must be at most 1,000,000 spikes, got 1e\+308"),
+        ({"window": 0.5}, "window must hold a step of dt=1 ms at least, got 0.5 ms"),
+    ],
+)
+def test_settings_without_a_meaning_are_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        SpatialPriorMLP([3, 2], **settings)
+
+
+def test_data_without_spikes_take_no_bins_and_several_tasks_another_model():
+    dense = load("digits_dense", "train")
+    for settings in ({"bins": 2}, {"tau": 5.0}):
+        with pytest.raises(
+            ConfigError, match="bins and tau make features of spike trains, digits_dense holds features"
+        ):
+            SpatialPriorMLP.for_data(dense, [4], PriorSettings(**settings))
+    with pytest.raises(ConfigError, match="several tasks at once need a model of kind spatial_prior_tasks"):
+        SpatialPriorMLP.for_data(JointSet([dense]), [4], PriorSettings())
+    for tasks in (3, ["cifar10"], {"cifar10": 3}):
+        with pytest.raises(ConfigError, match="tasks must map names of sets to options"):
+            load("joint", "train", tasks=tasks)
 
 
 def test_what_cannot_be_sent_is_named():

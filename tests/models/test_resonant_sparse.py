@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from spsnn.datasets import HierarchicalPatterns
-from spsnn.errors import ConfigError, DataError
+from spsnn.errors import ConfigError, DataError, TrainingError
 from spsnn.kernels.cpu import active_set, ball
 from spsnn.models.resonant.sparse import SparseResonantNetwork
 from spsnn.space import PoincareBall
@@ -263,9 +263,15 @@ def test_errors():
         model.slow_step(1.0)
     with pytest.raises(DataError, match="span=3"):
         model(torch.zeros(2, 2, 3))
-    with pytest.raises(DataError, match="sparks are not finite"):
+    with pytest.raises(DataError, match="features are not finite"):
         model(torch.full((2, 4, 3), float("nan")))
+    with pytest.raises(DataError, match="the batch has no sample"):
+        model(torch.zeros(0, 4, 3))
+    with torch.no_grad():
+        model.sparks.scale.fill_(float("inf"))
+    with pytest.raises(TrainingError, match="sparks are not finite: training diverged"):
+        model(torch.zeros(2, 4, 3))
     with torch.no_grad():
         model.position[0, 0] = float("nan")
-    with pytest.raises(DataError, match="positions of nodes must be finite"):
+    with pytest.raises(TrainingError, match="positions of nodes are not finite"):
         model.train()(torch.zeros(2, 4, 3))

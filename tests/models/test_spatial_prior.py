@@ -154,6 +154,16 @@ def test_a_decay_target_pulls_weights_to_the_kernel():
     assert float(model.penalty().detach()) < 0.05 * far
 
 
+def test_a_decay_target_leaves_pruned_synapses_at_zero():
+    """Else they would come back with a weight of their own when they are regrown."""
+    model = SpatialPriorMLP([6, 4], mode="decay", decay=0.1)
+    keep = torch.rand(6, 4, generator=torch.Generator().manual_seed(0)) < 0.5
+    model.layers[0].prune_(keep)
+    x = DenseSet(np.random.default_rng(0).random((20, 6)), np.arange(20) % 4, "abcd")
+    spsnn.fit(model, x, None, spsnn.TrainingConfig(epochs=3, lr=0.02))
+    assert (model.layers[0].weight[~keep] == 0).all()
+
+
 def test_hard_pruning_removes_what_the_kernel_calls_weak():
     model = SpatialPriorMLP([64, 32, 10], k=50.0)
     pruned = model.hard_pruned()
@@ -207,6 +217,12 @@ def test_each_task_has_its_kernel_on_shared_weights():
     assert logits.shape == (100, 5)
     assert (logits[:60, 3:] < -1000).all() and (logits[60:, :3] < -1000).all()
     assert torch.allclose(model.task(1)(second).logits, logits[60:, 3:], atol=1e-6)
+    scaled = SpatialPriorTasks.for_data(data, [16, 12], SpatialPriorTasks.Settings(input_scale=0.5))
+    doubled = JointSet(
+        [DenseSet(2 * first.features, first.labels, "abc"), DenseSet(2 * second.features, second.labels, "xy")]
+    )
+    assert torch.equal(scaled(doubled).logits, logits)
+    assert torch.allclose(scaled.task(0)(2 * first.features).logits, logits[:60, :3], atol=1e-6)
     history = spsnn.fit(model, data, None, spsnn.TrainingConfig(epochs=30, batch_size=20, lr=0.01))
     assert history[-1]["train_accuracy"] > 0.95
     assert torch.equal(model.shared[0][0].kernel, torch.ones(16, 12))
@@ -217,6 +233,8 @@ def test_each_task_has_its_kernel_on_shared_weights():
 
 
 def test_wrong_settings_are_named():
+    with pytest.raises(ConfigError, match=r"image must be \[channels, rows, columns\], got 3"):
+        SpatialPriorMLP([4, 2], image=3)
     with pytest.raises(ConfigError, match="kernel must be one of none, linear"):
         SpatialPriorMLP([4, 2], kernel="cubic")
     with pytest.raises(ConfigError, match="sharpen_to belongs to the exponential kernel"):

@@ -143,6 +143,8 @@ def test_resume_refuses_other_settings_and_a_plain_model_file(tmp_path):
     spsnn.fit(make(), TRAIN, VALID, settings(epochs=1), checkpoint=path)
     with pytest.raises(ConfigError, match=r"other training settings \(lr: 0.02 in the checkpoint, 0.01 now\)"):
         spsnn.fit(make(), TRAIN, VALID, settings(epochs=1, lr=0.01), checkpoint=path, resume=True)
+    with pytest.raises(ConfigError, match="cannot resume with 100 training samples, the checkpoint was made with 200"):
+        spsnn.fit(make(), VALID, VALID, settings(epochs=1), checkpoint=path, resume=True)
     with pytest.raises(ConfigError, match="other model settings"):
         spsnn.fit(make(alpha=2.0), TRAIN, VALID, settings(epochs=1), checkpoint=path, resume=True)
     spsnn.save(make(), path)

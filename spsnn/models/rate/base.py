@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from spsnn.checks import positive, whole_number
-from spsnn.errors import ConfigError
+from spsnn.checks import positive, seed, whole_number
+from spsnn.errors import ConfigError, DataError
 from spsnn.graph import Network, Population, Projection
 from spsnn.kernels.events import SpikeBatch
 from spsnn.models.bias import BIAS, bias_units
 from spsnn.models.rate import coding
 from spsnn.models.spiking.current import resting
 from spsnn.models.trainable import Trainable
+
+MOST_PEAK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,12 @@ class RateSettings:
 
     def __post_init__(self):
         whole_number("bins", self.bins, least=1)
-        whole_number("seed", self.seed)
+        seed("seed", self.seed)
         positive(self, "input_scale", "peak", "window", "dt", *(["tau"] if self.tau is not None else []))
+        if self.window < self.dt:
+            raise ConfigError(f"window must hold a step of dt={self.dt:g} ms at least, got {self.window:g} ms")
+        if self.peak > MOST_PEAK:
+            raise ConfigError(f"peak must be at most {MOST_PEAK:,} spikes, got {self.peak:g}")
         if self.code not in coding.CODES:
             raise ConfigError(f"code must be one of {', '.join(coding.CODES)}, got {self.code!r}")
 
@@ -119,7 +125,14 @@ class RateModel(Trainable, nn.Module):
             data: `DenseSet` or `EventSet`.
             hidden: neurons of the populations between.
             settings: of the class ``Settings``.
+
+        Raises:
+            ConfigError: for a `JointSet`, or settings of spike trains with data that have none.
         """
+        if hasattr(data, "parts"):
+            raise ConfigError(f"several tasks at once need a model of kind spatial_prior_tasks, got {cls.kind!r}")
+        if hasattr(data, "features") and (settings.bins, settings.tau) != (1, None):
+            raise ConfigError(f"bins and tau make features of spike trains, {data.name} holds features; leave them out")
         shape = data.features.shape[1:] if hasattr(data, "features") else (settings.bins, data.events.n_units)
         n_inputs = int(shape[-1] if cls.sequence else np.prod(shape))
         return cls([n_inputs, *hidden, data.n_classes], **asdict(settings))
@@ -137,11 +150,14 @@ class RateModel(Trainable, nn.Module):
 
         Raises:
             ConfigError: if the number of features is not that of the model.
+            DataError: for a batch without samples.
         """
         if isinstance(batch, SpikeBatch):
             batch = coding.features(batch, self.settings.bins, self.settings.tau)
         x = torch.as_tensor(getattr(batch, "features", batch), dtype=torch.float32, device=self.device)
         x = x.flatten(1) if not self.sequence else x[:, None] if x.ndim == 2 else x
+        if not len(x):
+            raise DataError("the batch has no sample; leave it out")
         if x.shape[-1] != self.sizes[0]:
             raise ConfigError(f"the model takes {self.sizes[0]} input features, the data has {x.shape[-1]}")
         return x * self.settings.input_scale if self.settings.input_scale != 1 else x

@@ -24,6 +24,7 @@ class Baseline(RateModel):
     All start as torch starts them, from ``seed``.
     """
 
+    goes_to_chip = False
     n_hidden = 1  # entries of sizes between input and output
 
     def __init__(self, sizes, **settings):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from spsnn.checks import not_negative, positive, whole_number
+from spsnn.checks import not_negative, positive, seed
 from spsnn.errors import ConfigError
 from spsnn.models.rate.base import RateModel, RateSettings
 from spsnn.models.rate.prior_kernels import KERNELS, index_distance, kernel, plane_places
@@ -62,12 +62,14 @@ class PriorSettings(RateSettings):
         positive(self, "k", *(["sharpen_to"] if self.sharpen_to is not None else []))
         not_negative(self, "decay", "prune")
         if self.image is not None:
-            object.__setattr__(self, "image", list(self.image))  # as in files
-            if len(self.image) != 3 or not all(type(n) is int and n >= 1 for n in self.image):
+            if isinstance(self.image, list | tuple):
+                object.__setattr__(self, "image", list(self.image))  # as in files
+            sides = self.image if isinstance(self.image, list) else []
+            if len(sides) != 3 or not all(type(n) is int and n >= 1 for n in sides):
                 raise ConfigError(f"image must be [channels, rows, columns], got {self.image}")
         if self.prune and (self.anneal_to is not None or self.sharpen_to is not None):
             raise ConfigError("prune belongs to a kernel that stays; leave out anneal_to and sharpen_to")
-        whole_number("shuffle_seed", self.shuffle_seed)
+        seed("shuffle_seed", self.shuffle_seed)
         for name, known in (("kernel", KERNELS), ("mode", MODES), ("control", CONTROLS)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
@@ -151,10 +153,10 @@ class SpatialPriorLinear(nn.Module):
         return w
 
     def penalty(self):
-        """``decay sum (W - K)^2`` in the mode ``decay``, else 0."""
+        """``decay sum (W - K)^2`` over the synapses there are in the mode ``decay``, else 0."""
         if self.settings.mode != "decay":
             return 0.0
-        return self.settings.decay * (self.weight - self.kernel).square().sum()
+        return self.settings.decay * ((self.weight - self.kernel) * self.mask).square().sum()
 
     def sparsity(self):
         """Share of synapses whose kernel lies below 0.1: weak, not absent, since kernels have a floor."""

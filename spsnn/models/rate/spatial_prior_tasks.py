@@ -53,6 +53,7 @@ class SpatialPriorTasks(RateModel):
     """
 
     kind = "spatial_prior_tasks"
+    goes_to_chip = False
     Settings = TaskSettings
 
     def __init__(self, sizes, **settings):
@@ -102,7 +103,8 @@ class SpatialPriorTasks(RateModel):
         parts = getattr(batch, "parts", None)
         if parts is None or [p.shape[1] for p in parts] != list(self.settings.inputs):
             raise ConfigError(f"the model takes a joint set of {self.settings.inputs} features")
-        return [torch.as_tensor(p, dtype=torch.float32, device=self.device) for p in parts]
+        scale = self.settings.input_scale
+        return [scale * torch.as_tensor(p, dtype=torch.float32, device=self.device) for p in parts]
 
     def rates(self, x):
         """Logits ``[B, C]``, samples of the first task first, and the activity of the hidden layers."""
@@ -121,7 +123,8 @@ class SpatialPriorTasks(RateModel):
         """`SpatialPriorMLP` without prior that computes what this model does for one task; it maps to a chip."""
         s = self.settings
         sizes = [s.inputs[task], *self.sizes[1:-1], s.outputs[task]]
-        one = SpatialPriorMLP(sizes, kernel="none", code=s.code, peak=s.peak, window=s.window, dt=s.dt).to(self.device)
+        shared = {name: getattr(s, name) for name in ("input_scale", "code", "peak", "window", "dt")}
+        one = SpatialPriorMLP(sizes, kernel="none", **shared).to(self.device)
         own = [self.into[task], *(layers[task] for layers in self.shared), self.out[task]]
         with torch.no_grad():
             for layer, source in zip(one.layers, own, strict=True):

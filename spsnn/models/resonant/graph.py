@@ -58,7 +58,9 @@ class ResonantModel(RateModel):
         if self.span == 1:
             return x
         if x.shape[1] < self.span:
-            raise DataError(f"a sequence needs at least span={self.span} steps, got {x.shape[1]}")
+            raise DataError(
+                f"a sequence needs at least span={self.span} steps, got {x.shape[1]}; raise bins, or lower span"
+            )
         return x.unfold(1, self.span, 1).flatten(2)
 
     def landings(self, x):

@@ -121,7 +121,8 @@ class SparseResonantSettings(RateSettings):
         whole(self, "degree", "span")
         given = [name for name in ("reach", "ignition") if getattr(self, name) is not None]
         positive(self, "degree", "span", "spark_gain", *given)
-        not_negative(self, "active_until")
+        if not 0 <= self.active_until <= 1:
+            raise ConfigError(f"active_until is a share of all epochs, in [0, 1], got {self.active_until}")
         one_of("content", self.content, CONTENTS)
         one_of("rule", self.rule, ("corrected", "none"))
         one_of("dim", self.dim, (1, 2, 3))
@@ -158,7 +159,8 @@ class TunedResonantSettings(SparseResonantSettings):
         super().__post_init__()
         if self.content != "both" or not self.node_code:
             raise ConfigError("tuned nodes take content='both' and node_code=true; leave both settings out")
-        if not 0 <= self.dropout < 1:
+        not_negative(self, "dropout")
+        if self.dropout >= 1:
             raise ConfigError(f"dropout must lie in [0, 1), got {self.dropout}")
         if self.head_width is not None:
             whole(self, "head_width")

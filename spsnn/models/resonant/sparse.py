@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from spsnn.autograd.active_set import Spread
-from spsnn.errors import CapacityError, ConfigError, DataError
+from spsnn.errors import CapacityError, ConfigError, DataError, TrainingError
 from spsnn.kernels.cpu import active_set, ball
 from spsnn.models.rate._arguments import seeded
 from spsnn.models.resonant.graph import ResonantModel
@@ -127,7 +127,7 @@ class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
         if self._graph is None:
             with torch.no_grad():
                 if not self.position.isfinite().all():
-                    raise DataError("positions of nodes must be finite; training diverged, lower the learning rate")
+                    raise TrainingError("positions of nodes are not finite: training diverged; lower lr")
                 cells = ball.build(self.space.project(self.position).double().numpy())
                 if self._held is not None:
                     self._graph = cells, *self._held
@@ -185,7 +185,9 @@ class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
         windows = self.windows(x)
         hidden, sparks = self.sparks(windows)
         if not sparks.isfinite().all():
-            raise DataError("sparks are not finite: features or the parameters of the sparks hold NaN or infinity")
+            if not x.isfinite().all():
+                raise DataError("features are not finite; clean the data")
+            raise TrainingError("sparks are not finite: training diverged; lower lr or set clip_norm")
         ptr, node, a, h = self._ignite(x, windows, sparks, slot)
         sizes_of_sets, n_messages = [len(node)], 0
         for _ in range(s.n_steps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from spsnn.checks import not_negative, positive, whole
+from spsnn.checks import not_negative, positive, seed
 from spsnn.errors import ConfigError
 from spsnn.neurons.learned import BOUNDS, TIMES
 from spsnn.space.euclidean import INITIALISERS
@@ -96,9 +96,9 @@ class ModelConfig:
         ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
-        whole(self, "seed")
+        seed("seed", self.seed)
         positive(self, "readout_scale", "alpha", "position_scale", "normal_gain")
-        not_negative(self, "weight_gain", "recurrent_gain", "d_min", "seed", "silent_pull")
+        not_negative(self, "weight_gain", "recurrent_gain", "d_min", "silent_pull")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout is a share of neurons in [0, 1), got {self.dropout}")
         if self.engine == "event" and (self.bias or self.normalise != "none" or self.dropout):

@@ -9,7 +9,7 @@ from numbers import Real
 import numpy as np
 from numba import get_num_threads
 
-from spsnn.checks import not_negative, positive, whole
+from spsnn.checks import not_negative, positive, seed
 from spsnn.errors import CapacityError, ConfigError, DataError
 from spsnn.kernels.cpu import local as kernel
 from spsnn.kernels.events import SpikeBatch
@@ -87,10 +87,8 @@ class LocalNetwork:
                 k = int(np.argwhere(~np.isfinite(getattr(self, name)))[0, 0])
                 raise ConfigError(f"{name} must be finite, got {getattr(self, name)[k]} at neuron {k}")
         positive(self, "radius", "probability", "alpha", "dt")
-        not_negative(self, "d_min", "seed")
-        whole(self, "seed")
-        if self.seed >= 2**64:
-            raise ConfigError(f"seed must be below 2^64, got {self.seed}")
+        not_negative(self, "d_min")
+        seed("seed", self.seed)
         if self.probability > 1:
             raise ConfigError(f"probability must be at most 1, got {self.probability}; for more synapses raise radius")
         if type(self.neuron) is not LIF:
