@@ -110,6 +110,6 @@ def _check_results(path, runs, out):
         return
     if isinstance(there, int) and there > trained:
         raise ConfigError(
-            f"{path} has {there} finished runs, {out} has {trained}; name their folder with --out, write elsewhere "
-            "with --results, or remove the table"
+            f"{path} has {there} finished runs, {out} has {trained} of the {len(runs)} asked for; ask for as many seeds, "
+            "name the folder of the runs with --out, write elsewhere with --results, or remove the table"
         )

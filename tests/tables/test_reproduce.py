@@ -256,7 +256,7 @@ def test_a_fuller_table_stays(table, tmp_path, counted):
     reproduce(path, out=tmp_path / "runs", results=results)
     before = (results / "mine.md").read_text()
     for run in (True, False):
-        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0; name their folder with --out"):
+        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0 of the 2 asked for; ask for as many"):
             reproduce(path, out=tmp_path / "empty", results=results, run=run)
     assert (results / "mine.md").read_text() == before
     assert len(counted) == 2
