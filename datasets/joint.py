@@ -13,7 +13,7 @@ class JointSet:
     ``data[index]`` is the `JointSet` of the chosen samples, those of the first set first; a part may be empty there.
 
     Attributes:
-        parts: features of each set, float32 ``[N_t, F_t]``; lengths add up to ``len(data)``.
+        parts: features of each set, float32 ``[N_t, F_t]``, sequences flattened; lengths add up to ``len(data)``.
         labels: int64 ``[N]``, classes of all sets counted through.
         names, n_classes_of: name of each set and number of its classes.
         class_names, name, split: as of `DenseSet`.
@@ -26,7 +26,7 @@ class JointSet:
         sets = list(sets)
         if not sets:
             raise ConfigError("a joint set needs at least one set; give tasks, e.g. {cifar10: {}, imdb: {}}")
-        self.parts = [s.features for s in sets]
+        self.parts = [s.features.reshape(len(s), -1) for s in sets]
         self.names, self.n_classes_of = [s.name for s in sets], [s.n_classes for s in sets]
         first = np.concatenate([[0], np.cumsum(self.n_classes_of)])[:-1]
         self.labels = np.concatenate([s.labels + k for s, k in zip(sets, first, strict=True)])
@@ -69,11 +69,13 @@ def joint(split, *, tasks, data_dir=None):
         tasks: ``{name: options}``, e.g. ``{"cifar10": {}, "imdb": {"n_words": 2000}}``.
         data_dir: directory of the files.
     """
-    from spsnn.datasets.registry import DENSE, load
+    from spsnn.datasets.registry import DENSE, check_options, load
 
     if not isinstance(tasks, dict) or not all(isinstance(o, dict | None) for o in tasks.values()):
         raise ConfigError(f"joint: tasks must map names of sets to options, e.g. {{cifar10: {{}}}}; got {tasks!r}")
     unknown = sorted(set(map(str, tasks)) - set(DENSE) | {"joint"} & set(tasks))
     if unknown:
         raise ConfigError(f"joint: tasks must be sets of features, got {', '.join(unknown)}; known: {', '.join(DENSE)}")
+    for name, options in tasks.items():
+        check_options(name, options or {})
     return JointSet(load(name, split, data_dir, **(options or {})) for name, options in tasks.items())

@@ -57,6 +57,17 @@ def load(name, split, data_dir=None, **options):
     return cls(split, **options)
 
 
+def check_options(name, options):
+    """Refuse keys of ``options`` that are no options of a data set but arguments of `load`.
+
+    Raises:
+        ConfigError: names the key.
+    """
+    for key in options:
+        if not isinstance(key, str) or key in ("name", "split", "data_dir"):
+            raise ConfigError(f"data set {name!r} takes no option {key!r}; leave it out of its options")
+
+
 def _nearest(word, known):
     close = difflib.get_close_matches(str(word).lower(), known, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ";"

@@ -43,7 +43,8 @@ class _Transform:
 
     def __call__(self, batch, rng=None):
         if not isinstance(batch, SpikeBatch):
-            raise DataError(f"{type(self).__name__} changes spike trains, got {type(batch).__name__}; leave it out")
+            way = "take its .events" if hasattr(batch, "events") else "leave it out"
+            raise DataError(f"{type(self).__name__} changes a SpikeBatch, got {type(batch).__name__}; {way}")
         return self.change(batch, rng)
 
 

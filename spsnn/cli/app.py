@@ -92,21 +92,20 @@ def train(
     """Train a network; the validation set chooses the epoch, the test set is read once."""
     from spsnn.autograd.device import find_device
     from spsnn.cli import workflow
-    from spsnn.cli.config import read_config
-    from spsnn.tables.execute import differences
+    from spsnn.cli.config import differences, read_config
 
     settings = read_config(config, set)
     out = out or Path("runs") / Path(config).stem
-    if resume and not set and (out / "config.yaml").is_file():
+    if resume and (out / "config.yaml").is_file():
         kept = read_config(out / "config.yaml")
         for what, there, here in (("on", kept.data.name, settings.data.name), ("of kind", kept.kind, settings.kind)):
             if there != here:
                 raise ConfigError(f"{out} holds a run {what} {there!r}, not {what} {here!r}; choose another --out")
         changes = differences(kept.as_dict(), settings.as_dict())
-        if changes:
+        if changes and not set:
             more = f"; {len(changes) - 3} more" if len(changes) > 3 else ""
             console.note(f"{out} goes on with its own settings, not those of {config}: {'; '.join(changes[:3])}{more}")
-        settings = kept
+            settings = kept
     place = find_device(device)
     model, sets = workflow.prepare(settings, out, data_dir=data_dir, resume=resume)
     model.to(place)

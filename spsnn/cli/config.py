@@ -131,6 +131,14 @@ def change(values, overrides):
     return values
 
 
+def differences(found, wanted, where=""):
+    """``key: there, here`` of all keys that differ between two nested dictionaries."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = {**found, **wanted}
+        return [d for k in keys for d in differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k)]
+    return [] if found == wanted else [f"{where}: {found!r} there, {wanted!r} now"]
+
+
 def shipped_configs():
     """Names of the configurations in the package."""
     return sorted(p.stem for p in SHIPPED.glob("*.yaml"))

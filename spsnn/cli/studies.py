@@ -10,6 +10,7 @@ import typer
 from spsnn.cli import console
 from spsnn.cli.app import DataDir, Device, Json, app
 from spsnn.cli.folds import parse_folds
+from spsnn.errors import TrainingError
 
 Jobs = Annotated[int, typer.Option(help="Runs at once, each a process with its share of the cores.")]
 Folds = Annotated[
@@ -97,6 +98,8 @@ def sweep(
     except KeyboardInterrupt:
         console.err.print("stopped; the same command goes on")
         raise typer.Exit(130) from None
+    if values["best"] is None:
+        raise TrainingError(f"no trial was finished, see {out / 'trials.md'}; take other settings and another --out")
     shown = {
         "accuracy": values["accuracy"],
         "settings": "  ".join(values["best"] or []),

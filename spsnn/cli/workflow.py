@@ -13,6 +13,7 @@ from spsnn import datasets, deploy, hwmap, models
 from spsnn.atomic import replacing
 from spsnn.cli.config import SPIKING, DataConfig, typed
 from spsnn.datasets.base import check_split
+from spsnn.datasets.registry import check_options
 from spsnn.errors import ConfigError, DataError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.hwmap.noc.result import TIMINGS
@@ -32,6 +33,7 @@ def load_split(data, split, data_dir=None):
     if getattr(data, split) is None:
         raise ConfigError(f"{data.name}: this run has no {split} set (data.{split} is null); choose another split")
     options = {**data.options, **getattr(data, split)}
+    check_options(data.name, options)
     return datasets.load(data.name, split, data_dir=data_dir, **options)
 
 
@@ -94,9 +96,13 @@ def prepare(config, out, *, data_dir=None, resume=False, load=load_split, test=T
     splits = ["train", *(["validation"] if config.data.validation is not None else []), *(["test"] if test else [])]
     sets = {split: load(config.data, split, data_dir) for split in splits}
     model = make_model(config, sets["train"])
-    if not resume or not all((out / name).exists() for name in ("config.yaml", "checkpoint.h5")):
-        write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
+    if not (out / "checkpoint.h5").exists():
+        _write_config(config, out)
     return model, sets
+
+
+def _write_config(config, out):
+    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
 
 
 def fit_model(config, model, sets, **options):
@@ -138,6 +144,8 @@ def train(config, out, model, sets, *, resume=False, on_epoch=None, on_batch=Non
         on_batch=on_batch,
         provenance=provenance,
     )
+    if not (out / "config.yaml").exists():  # it was lost, and the checkpoint has agreed to these settings
+        _write_config(config, out)
     metrics = summarise(config, model, history, sets)
     metrics["seconds_total"] = time.perf_counter() - started
     models.save(model, out / "model.h5", metrics=metrics, provenance=provenance)

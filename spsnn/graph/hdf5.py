@@ -34,10 +34,12 @@ def write(path, kind, texts, groups):
     import h5py
 
     try:
-        lines = {name: json.dumps(value, default=_plain) for name, value in texts.items()}
+        lines = {}
+        for name, value in texts.items():
+            lines[name] = json.dumps(value, default=_plain)
     except (TypeError, ValueError) as error:
         raise ModelFileError(
-            f"{path} cannot be written: {error}; give numbers, texts, lists and dictionaries"
+            f"{path} cannot be written, {name}: {error}; give numbers, texts, lists and dictionaries"
         ) from error
     make_folder(Path(path).parent)
     with replacing(path, ModelFileError) as temporary, h5py.File(temporary, "w") as h:
@@ -49,6 +51,11 @@ def write(path, kind, texts, groups):
             g = h.create_group(group)
             for name, array in arrays.items():
                 g[name] = np.asarray(array)
+
+
+def as_stored(value):
+    """A JSON-able value as it comes back from a file: tuples are lists, NumPy's numbers plain ones."""
+    return json.loads(json.dumps(value, default=_plain))
 
 
 def _plain(value):

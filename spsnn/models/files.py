@@ -53,8 +53,11 @@ def save(model, path, *, metrics=None, provenance=None):
         provenance: JSON-able notes, e.g. the data set and the training settings.
 
     Raises:
-        ModelFileError: if it cannot be written; a previous file stays as it was.
+        ModelFileError: if it cannot be written, or a note is not JSON-able; a previous file stays as it was.
     """
+    for name, value in (("metrics", metrics), ("provenance", provenance)):
+        if not isinstance(value, dict | None):
+            raise ModelFileError(f"{name} must be a dictionary, got {type(value).__name__}")
     notes = {"spsnn": __version__, "torch": torch.__version__, **(provenance or {})}
     texts = {"config": model.config(), "metrics": metrics or {}, "provenance": notes}
     hdf5.write(path, "spsnn-model", texts, {"state": rows.pack(state_arrays(model))})

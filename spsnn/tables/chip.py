@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from spsnn.checks import whole_number
+from spsnn.cli.config import SPIKING
 from spsnn.cli.workflow import map_model
 from spsnn.errors import ConfigError
 from spsnn.hwmap import load_target
 from spsnn.hwmap.place.methods import split
 from spsnn.hwmap.quantise.scales import METHODS as SCALES
-from spsnn.models.rate._arguments import one_of
+from spsnn.models.registry import rate_model
 
 OPTIONS = ("target", "cores", "placement", "scale")
 
 
-def check_chip(options):
-    """Refuse an unknown target or option, before anything is trained.
+def check_chip(options, runs=()):
+    """Refuse an unknown target or option, and models that go to no chip, before anything is trained.
 
     Raises:
-        ConfigError: names the option or the target.
+        ConfigError: names the option, the target or the row.
     """
+    for run in runs if options else ():
+        if run.config.kind != SPIKING and not rate_model(run.config.kind).goes_to_chip:
+            raise ConfigError(
+                f"row {run.row.name!r} is of kind {run.config.kind!r}, which goes to no chip; leave chip or the row out"
+            )
     unknown = sorted(set(options) - set(OPTIONS))
     if unknown or (options and "target" not in options):
         raise ConfigError(f"chip takes a target and {', '.join(OPTIONS[1:])}, got {options}")
@@ -26,8 +32,10 @@ def check_chip(options):
         load_target(options["target"])
         if "placement" in options:
             split(options["placement"])
-        one_of("scale", options.get("scale", "max"), SCALES)
-        whole_number("cores", options.get("cores", 1), 1)
+        if options.get("scale", "max") not in SCALES:
+            raise ConfigError(f"scale must be one of {', '.join(SCALES)}, got {options['scale']!r}")
+        if options.get("cores") is not None:
+            whole_number("cores", options["cores"], 1)
 
 
 def chip_figures(model, data, options):

@@ -17,7 +17,7 @@ import yaml
 from spsnn import models
 from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
-from spsnn.cli.config import DataConfig, build_config
+from spsnn.cli.config import DataConfig, build_config, differences
 from spsnn.errors import ConfigError, SpsnnError
 from spsnn.tables import transfer
 from spsnn.tables.chip import chip_figures
@@ -33,8 +33,8 @@ def result(run, out):
     """
     folder = Path(out) / run.folder
     try:
-        if not (folder / "config.yaml").exists():
-            return None
+        if not any((folder / name).exists() for name in ("checkpoint.h5", "metrics.json")):
+            return None  # a run that was refused, or ended in its first epoch, may have left its settings
         found = build_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))).as_dict()
         metrics = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").exists() else None
         scored, mapped = (
@@ -60,26 +60,11 @@ def result(run, out):
     return metrics | ({"statistics": mapped["figures"]} if run.chip else {})
 
 
-def differences(found, wanted, where=""):
-    """``key: there, here`` of all keys that differ between two nested dictionaries."""
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        keys = {**found, **wanted}
-        return [d for k in keys for d in differences(found.get(k), wanted.get(k), f"{where}.{k}" if where else k)]
-    return [] if found == wanted else [f"{where}: {found!r} there, {wanted!r} now"]
-
-
 def perform(run, out, data_dir, device):
-    """Train (or continue) one run and score it; returns what went wrong with this run, or None.
-
-    Raises:
-        SpsnnError: if data cannot be loaded, which concerns other runs too.
-    """
+    """Train (or continue) one run and score it; returns what went wrong, or None."""
     folder = Path(out) / run.folder
-    trained = (folder / "metrics.json").exists()
-    for split in _splits(run, trained):
-        remembered_split(run.config.data, split, data_dir)
     try:
-        if not trained:
+        if not is_trained(run, out):
             _train(run, out, data_dir, device)
         _score(run, folder, data_dir, device)
     except SpsnnError as error:
@@ -87,21 +72,25 @@ def perform(run, out, data_dir, device):
     return None
 
 
-def _splits(run, trained):
-    """Splits that a run reads."""
-    scored = "test" if run.fold is None else "validation"
-    validated = run.config.data.validation is not None
-    return [scored] if trained else ["train", *(["validation"] if validated else []), scored]
+def is_trained(run, out):
+    """Whether nothing is left to train."""
+    return (Path(out) / run.folder / "metrics.json").exists()
+
+
+def _check_data(run, data_dir):
+    """Missing data, before anything runs; what is wrong with the settings of one row is named with its run."""
+    try:
+        remembered_split(run.config.data, "train", data_dir)
+    except ConfigError:
+        return
 
 
 def _train(run, out, data_dir, device):
-    """Train (or continue) one run; what it does not fit is refused before."""
+    """Train (or continue) one run."""
     folder = Path(out) / run.folder
     model, sets = workflow.prepare(
         run.config, folder, data_dir=data_dir, resume=True, load=remembered_split, test=run.fold is None
     )
-    if run.chip:
-        models.to_graph(model)
     if run.source is not None:
         transfer.carry_positions(model, Path(out) / run.source / "model.h5")
     if run.row.freeze_positions:
@@ -159,8 +148,10 @@ def perform_all(runs, out, *, jobs=1, data_dir=None, device="cpu", on_done=None)
         on_done: called with ``(run, what went wrong or None)`` after each.
 
     Raises:
-        SpsnnError: if data cannot be loaded; a run that diverges or does not fit its settings stops only itself.
+        DataError: if all runs are on one data set and it cannot be loaded; what is wrong with one run stops only that.
     """
+    if len({run.config.data.name for run in runs}) == 1:
+        _check_data(runs[0], data_dir)
     first = [run for run in runs if run.source is None]
     with workers(jobs) as submit:
         for wave in (first, [run for run in runs if run.source is not None]):

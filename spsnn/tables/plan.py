@@ -122,7 +122,10 @@ class Table:
         overrides = [*protocol, *self.set, *row.set, f"model.seed={seed}", f"training.seed={seed}"]
         if self.epochs is not None:
             overrides.append(f"training.epochs={self.epochs}")
-        config = read_config(path, overrides)
+        try:
+            config = read_config(path, overrides)
+        except ConfigError as error:
+            raise ConfigError(f"row {row.name!r}: {error}") from error
         if self.match_distance:
             if base.space is None:
                 raise ConfigError(f"match_distance is about delays from space, {config.kind!r} has none; leave it out")
@@ -212,6 +215,8 @@ def read_table(name):
     values["rows"] = {
         str(row): typed(Row, {"name": str(row), **(entry or {})}, f"{where}.rows.{row}") for row, entry in rows.items()
     }
+    if len(values["rows"]) < len(rows):
+        raise ConfigError(f"{where}: two rows are called the same once their keys are texts; rename one")
     values["base"] = beside(path, values.get("base", ""))
     values["rows"] = {name: replace(row, base=beside(path, row.base)) for name, row in values["rows"].items()}
     table = typed(Table, {"name": path.stem, **values}, where)
@@ -255,6 +260,8 @@ def check(table, where):
     for row in table.rows.values():
         if not row.folder.strip("."):
             raise ConfigError(f"{where}: row {row.name!r} would have no folder of its own; give it letters or digits")
+        if len(row.folder.encode()) > 200:
+            raise ConfigError(f"{where}: row {row.name[:40]!r}... is too long for a folder; take 200 letters at most")
     if len({row.folder for row in table.rows.values()}) < len(table.rows):
         raise ConfigError(f"{where}: two rows would share a folder; names must differ in letters and digits")
     if table.smallest_above is not None and not 0 < table.smallest_above < 1:

@@ -11,7 +11,7 @@ from spsnn.errors import ConfigError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.tables.chip import check_chip
 from spsnn.tables.efficiency import write_efficiency
-from spsnn.tables.execute import perform_all, result
+from spsnn.tables.execute import is_trained, perform_all, result
 from spsnn.tables.plan import read_table
 from spsnn.tables.robustness import check_damage
 from spsnn.tables.similarity import check_similarity
@@ -58,7 +58,6 @@ def reproduce(
         if value is not None and value < 1:
             raise ConfigError(f"--{option} must be at least 1, got {value}")
     find_device(device)
-    check_chip(table.chip)
     file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
     deviations = [] if epochs is None else [f"{epochs} epochs in place of those of the table"]
     if seeds is not None and seeds < table.seeds:
@@ -67,13 +66,14 @@ def reproduce(
     out = Path(out or Path("runs") / "reproduce" / file_name)
     chosen = table.choose(rows)
     runs = table.runs(folds)
+    check_chip(table.chip, runs)
     check_damage(table.damage, runs)
     check_positions(runs)
     if table.similarity:
         check_similarity(runs)
     missing = [r for r in runs if result(r, out) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []
-    _check_results(Path(results) / f"{file_name}.json", runs, out)
+    _check_results(Path(results) / f"{file_name}.json", runs, missing, todo, out)
     make_folder(Path(results))
     made_with = versions(device, jobs)
 
@@ -101,15 +101,15 @@ def reproduce(
     return write(), failures
 
 
-def _check_results(path, runs, out):
-    """Refuse to replace a table by one of fewer trained runs."""
-    trained = sum((out / run.folder / "metrics.json").exists() for run in runs)
+def _check_results(path, runs, missing, todo, out):
+    """Refuse to replace a table by one of fewer runs; those to do that only lack figures of a chip count as there."""
+    found = len(runs) - len(missing) + sum(is_trained(run, out) for run in todo)
     try:
         there = json.loads(path.read_text(encoding="utf-8"))["finished"]
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if isinstance(there, int) and there > trained:
+    if isinstance(there, int) and there > found:
         raise ConfigError(
-            f"{path} has {there} finished runs, {out} has {trained} of the {len(runs)} asked for; ask for as many seeds, "
-            "name the folder of the runs with --out, write elsewhere with --results, or remove the table"
+            f"{path} has {there} finished runs, {out} has {found} of the {len(runs)} asked for; ask for as many rows "
+            "and seeds, name the folder of the runs with --out, write elsewhere with --results, or remove the table"
         )

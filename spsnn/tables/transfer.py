@@ -11,21 +11,30 @@ from spsnn.models.rate.base import require_spikes
 
 
 def check_positions(runs):
-    """Refuse rows that carry over or freeze coordinates without having any, before anything is trained.
+    """Refuse rows that carry over or freeze coordinates where there are none, or others, before anything is trained.
 
     Args:
-        runs: list of `Run`.
+        runs: list of `Run`, those that others start from included.
 
     Raises:
         ConfigError: names the row and what it lacks.
     """
+    by_folder = {run.folder: run for run in runs}
     for run in runs:
-        key = "positions_from" if run.source is not None else "freeze_positions" if run.row.freeze_positions else None
-        if key is not None and (run.config.kind != SPIKING or run.config.model.delay != "spatial"):
-            raise ConfigError(
-                f"{key} is about learned coordinates, row {run.row.name!r} has none; take a spiking network with "
-                "model.delay=spatial, or leave it out"
-            )
+        source = None if run.source is None else by_folder[run.source]
+        for row, config in ((r.row, r.config) for r in (run, source) if r is not None):
+            if (source or run.row.freeze_positions) and (config.kind != SPIKING or config.model.delay != "spatial"):
+                raise ConfigError(
+                    f"row {run.row.name!r} is about learned coordinates, row {row.name!r} has none; take a spiking "
+                    "network with model.delay=spatial, or leave out positions_from and freeze_positions"
+                )
+        if source:
+            here, there = ((r.config.hidden, r.config.space.dim) for r in (run, source))
+            if here != there:
+                raise ConfigError(
+                    f"row {run.row.name!r} starts from {source.row.name!r}, which has other sizes or dimensions: "
+                    f"hidden and dim are {here} and {there}; make them alike"
+                )
 
 
 def carry_positions(model, source):

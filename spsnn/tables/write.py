@@ -169,5 +169,6 @@ def plain_figure(value):
 
 def grid(header, rows):
     """Lines of a Markdown table."""
-    line = lambda cells: "| " + " | ".join(str(c) for c in cells) + " |"  # noqa: E731
+    cell = lambda value: " ".join(str(value).split()).replace("|", "\\|")  # noqa: E731
+    line = lambda cells: "| " + " | ".join(map(cell, cells)) + " |"  # noqa: E731
     return [line(header), "|" + "---|" * len(header), *map(line, rows), ""]

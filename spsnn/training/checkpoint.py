@@ -51,7 +51,7 @@ def resume_checkpoint(path, model, run, provenance=None):
     """
     names = ("config", "metrics", "provenance", "training")
     texts, groups = hdf5.read(path, ("spsnn-checkpoint",), names, ("state", "current", "optimizer"), ("allowed",))
-    _same("model", texts["config"], model.config())
+    _same("model", texts["config"], hdf5.as_stored(model.config()))
     for key, value in (provenance or {}).items():
         if key in texts["provenance"]:
             _same(key, {key: texts["provenance"][key]}, {key: value})

@@ -1,6 +1,7 @@
 """The commands as a user runs them: outputs, files, JSON, and errors of one message and exit code 2."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -217,6 +218,28 @@ def test_help_shows_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
     assert f"spsnn {command}" in out.split("Example:")[1]
+
+
+def test_a_sweep_without_a_finished_trial_is_an_error(capsys, tmp_path):
+    pytest.importorskip("optuna", reason="sweeps need Optuna")
+    text = "{data: {name: digits_dense}, model: {kind: recurrent}, hidden: [8, 8], training: {epochs: 1}}"
+    (tmp_path / "two.yaml").write_text(text)
+    arguments = (tmp_path / "two.yaml", "--param", "model.n_layers=1,2", "--trials", "2", "--out", tmp_path / "out")
+    code, _, err = run(capsys, "sweep", *arguments)
+    assert code == 2
+    assert "no trial was finished, see" in err
+    assert "takes 1 hidden size" in (tmp_path / "out" / "trials.md").read_text()
+
+
+def test_a_run_that_lost_its_settings_goes_on_with_the_right_ones_alone(trained, capsys, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run" / "config.yaml").unlink()
+    wrong = run(capsys, "train", "digits", *SMALL, "--set", "training.lr=0.5", "--out", tmp_path / "run", "--resume")
+    assert wrong[0] == 2 and "other training settings" in wrong[2]
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    code, _, err = run(capsys, "train", "digits", *SMALL, "--out", tmp_path / "run", "--resume")
+    assert code == 0, err
+    assert (tmp_path / "run" / "config.yaml").read_text() == (trained / "config.yaml").read_text()
 
 
 def test_version(capsys):

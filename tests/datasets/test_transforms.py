@@ -257,5 +257,5 @@ def test_bad_settings(make, value):
 @pytest.mark.parametrize("transform", [Blend(0.5), Jitter(1.0), Compose([DropEvents(0.1)])])
 def test_features_are_not_spikes(transform):
     dense = DenseSet(np.zeros((4, 3)), np.zeros(4, int), "a")
-    with pytest.raises(DataError, match="changes spike trains, got DenseSet; leave it out"):
+    with pytest.raises(DataError, match="changes a SpikeBatch, got DenseSet; leave it out"):
         transform(dense)

@@ -13,7 +13,7 @@ import torch
 import spsnn
 from spsnn import ConfigError, ModelFileError, SpSNN
 from spsnn.graph import hdf5
-from spsnn.models import SpatialPriorMLP, register, registry
+from spsnn.models import RateModel, SpatialPriorMLP, register, registry
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_kill_in_the_middle_keeps_the_earlier_file(saved):
 
 
 def test_the_writer_refuses_nothing_silently(tmp_path):
-    with pytest.raises(ModelFileError, match="object is not JSON-able; give numbers"):
+    with pytest.raises(ModelFileError, match=r"x.h5 cannot be written, config: object is not JSON-able; give numbers"):
         hdf5.write(tmp_path / "x.h5", "spsnn-model", {"config": object()}, {})
     assert not list(tmp_path.iterdir())
 
@@ -262,6 +262,8 @@ def test_numbers_of_numpy_are_kept_as_numbers(saved):
     model, path = saved
     spsnn.save(model, path, metrics={"accuracy": np.float32(0.5), "confusion": np.eye(2, dtype=np.int64)})
     assert spsnn.load(path).metrics == {"accuracy": 0.5, "confusion": [[1, 0], [0, 1]]}
+    with pytest.raises(ModelFileError, match="metrics must be a dictionary, got ndarray"):
+        spsnn.save(model, path, metrics=np.eye(2))
 
 
 def test_a_model_of_your_own_is_loaded_once_its_kind_is_registered(tmp_path, monkeypatch):
@@ -286,6 +288,21 @@ def test_a_model_of_your_own_is_loaded_once_its_kind_is_registered(tmp_path, mon
     class Taken(SpatialPriorMLP):
         kind = "scn"
 
-    for wrong, words in ((Taken, "a kind that no other model has, got 'scn'"), (dict, "only children of RateModel")):
+    class Odd(SpatialPriorMLP):
+        kind = 3
+
+    class Bare(RateModel):
+        kind = "bare"
+
+    class Unset(SpatialPriorMLP):
+        kind, Settings = "unset", dict
+
+    for wrong, words in (
+        (Taken, "a kind that no other model has, got 'scn'"),
+        (Odd, r"a kind that no other model has, got 3"),
+        (Bare, "Bare needs rates, places, wiring, rewire"),
+        (Unset, "Settings that are a child of RateSettings"),
+        (dict, "only children of RateModel"),
+    ):
         with pytest.raises(ConfigError, match=words):
             register(wrong)

@@ -82,6 +82,7 @@ def test_a_spike_that_falls_on_the_end_of_its_bin_stays_in_it():
     [
         ({"seed": 2**64}, r"seed must be below 2\^32, got 18446744073709551616"),
         ({"peak": 1e308}, r"peak must be at most 1,000,000 spikes, got 1e\+308"),
+        ({"window": 1e300}, r"window must hold fewer than 2\^31 steps, got 1e\+300 ms of 1 ms"),
         ({"window": 0.5}, "window must hold a step of dt=1 ms at least, got 0.5 ms"),
     ],
 )
@@ -99,6 +100,11 @@ def test_data_without_spikes_take_no_bins_and_several_tasks_another_model():
             SpatialPriorMLP.for_data(dense, [4], PriorSettings(**settings))
     with pytest.raises(ConfigError, match="several tasks at once need a model of kind spatial_prior_tasks"):
         SpatialPriorMLP.for_data(JointSet([dense]), [4], PriorSettings())
+    for tasks in ({"digits_dense": {"split": "train"}}, {"digits_dense": {1: 2}}):
+        with pytest.raises(ConfigError, match="data set 'digits_dense' takes no option"):
+            load("joint", "train", tasks=tasks)
+    rows = load("joint", "train", tasks={"hierarchical": {"n": 20}, "digits_dense": {}})
+    assert rows.parts[0].shape[1] == 64 * 32
     for tasks in (3, ["cifar10"], {"cifar10": 3}):
         with pytest.raises(ConfigError, match="tasks must map names of sets to options"):
             load("joint", "train", tasks=tasks)

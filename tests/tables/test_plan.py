@@ -103,6 +103,8 @@ def test_rows_are_chosen_by_pattern_with_their_sources(table):
         (["a"], {}, "rows must hold the names of rows"),
         ({"a": {}}, {"smallest_above": 90}, r"smallest_above is a share, in \(0, 1\), got 90"),
         ({"a": {"name": "b"}}, {}, "rows.a: a row is called by its key; leave 'name' out"),
+        ({1: {}, "1": {}}, {}, "two rows are called the same once their keys are texts"),
+        ({"a" * 300: {}}, {}, "is too long for a folder; take 200 letters at most"),
         ({"..": {}}, {}, r"row '\.\.' would have no folder of its own"),
         ({"a": 3}, {}, "rows must hold the names of rows, each with keys such as 'set', got {'a': 3}"),
         ({}, {"axes": {"x": ["y"]}}, "axes must hold the names of axes"),
@@ -117,7 +119,7 @@ def test_wrong_tables_are_named(table, rows, keys, words):
 
 
 def test_wrong_rows_and_damage_are_named(table):
-    with pytest.raises(ConfigError, match=r"unknown key 'model\.dleay'"):
+    with pytest.raises(ConfigError, match=r"row 'a': unknown key 'model\.dleay'"):
         read_table(table({"a": {"set": ["model.dleay=free"]}})).runs()
     with pytest.raises(ConfigError, match="there is no table 'dimension'; tables: best, dim"):
         read_table("dimension")

@@ -14,6 +14,7 @@ from spsnn.tables import execute, robustness
 from spsnn.tables.efficiency import write_efficiency
 from spsnn.tables.plan import read_table
 from spsnn.tables.reproduce import reproduce
+from spsnn.tables.transfer import carry_positions
 
 from .conftest import YINYANG
 
@@ -134,9 +135,8 @@ def test_positions_are_carried_over_and_frozen(table, tmp_path):
     assert not same(places["free"], places["source"])
     assert same(places["still"], [p.position for p in start.points])
     assert [row["parameters"] for row in values["rows"]] == [76, 48, 76, 48]  # 48 weights, 28 coordinates
-    rows = {"source": {}, "b": {"positions_from": "source", "set": ["space.dim=3"]}}
-    _, failures = reproduce(table(rows), seeds=1, out=tmp_path / "other", results=tmp_path / "other")
-    assert [(str(run), "do not fit a model" in wrong) for run, wrong in failures] == [("b, seed 0", True)]
+    with pytest.raises(ConfigError, match="do not fit a model"):
+        carry_positions(spsnn.SpSNN([5, 6, 3], spsnn.Euclidean(3)), tmp_path / "runs" / "source" / "seed0" / "model.h5")
 
 
 def test_speech_is_retrained_without_validation_or_validated_without_test(table, speech, tmp_path):
@@ -256,7 +256,7 @@ def test_a_fuller_table_stays(table, tmp_path, counted):
     reproduce(path, out=tmp_path / "runs", results=results)
     before = (results / "mine.md").read_text()
     for run in (True, False):
-        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0 of the 2 asked for; ask for as many"):
+        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0 of the 2 asked for; ask"):
             reproduce(path, out=tmp_path / "empty", results=results, run=run)
     assert (results / "mine.md").read_text() == before
     assert len(counted) == 2
@@ -270,8 +270,18 @@ RATES = {"base": "rates.yaml"}
     ("row", "keys", "words"),
     [
         (RATES, {"damage": {"drop": [0.1]}}, "row 'b' is of kind 'mlp'; leave damage or the row out"),
-        ({**RATES, "positions_from": "a"}, {}, "positions_from is about learned coordinates, row 'b' has none"),
-        ({"set": ["model.delay=free"], "freeze_positions": True}, {}, "freeze_positions is about learned coordinates"),
+        (
+            RATES,
+            {"chip": {"target": "loihi2"}},
+            "row 'b' is of kind 'mlp', which goes to no chip; leave chip or the row",
+        ),
+        ({**RATES, "positions_from": "a"}, {}, "row 'b' is about learned coordinates, row 'b' has none"),
+        ({"set": ["model.delay=free"], "freeze_positions": True}, {}, "row 'b' is about learned coordinates"),
+        (
+            {"positions_from": "a", "set": ["space.dim=3"]},
+            {},
+            r"dim are \(\[6\], 3\) and \(\[6\], 2\); make them alike",
+        ),
     ],
 )
 def test_rows_without_what_the_table_asks_are_refused_before_training(
@@ -283,15 +293,47 @@ def test_rows_without_what_the_table_asks_are_refused_before_training(
     assert counted == []
 
 
-def test_a_run_that_fits_no_chip_is_not_trained_and_stops_only_itself(table, write_yaml, tmp_path, counted):
+def test_coordinates_come_from_a_row_that_has_some(table, write_yaml, tmp_path, counted):
     write_yaml("rates", {"data": YINYANG["data"], "model": {"kind": "mlp"}, "hidden": [4]})
-    path = table(
-        {"b": RATES, "wide": {"set": ["hidden=[7]"]}, "a": {}}, chip={"target": "loihi2", "cores": 10}, seeds=1
-    )
+    with pytest.raises(ConfigError, match="row 'b' is about learned coordinates, row 'a' has none"):
+        reproduce(table({"a": RATES, "b": {"positions_from": "a"}}), out=tmp_path / "runs", results=tmp_path)
+    assert counted == []
+
+
+def test_a_run_that_fits_no_chip_stops_only_itself_and_stays_trained(table, tmp_path, counted):
+    path = table({"a": {}, "wide": {"set": ["hidden=[7]"]}}, chip={"target": "loihi2", "cores": 10}, seeds=1)
     values, failures = reproduce(path, out=tmp_path / "runs", results=tmp_path)
-    assert [str(run) for run, _ in failures] == ["b, seed 0", "a, seed 0"]
-    assert "goes to no chip" in failures[0][1]
-    assert "cores must not exceed the 9 neurons" in failures[1][1]  # found after training
-    assert (values["finished"], counted) == (1, ["wide/seed0", "a/seed0"])
+    assert [(str(run), wrong) for run, wrong in failures] == [
+        ("a, seed 0", "cores must not exceed the 9 neurons that need a core, got 10")
+    ]
+    assert (values["finished"], counted) == (1, ["a/seed0", "wide/seed0"])
     reproduce(path, out=tmp_path / "runs", results=tmp_path)
     assert len(counted) == 2  # what is trained stays
+
+
+def test_a_row_without_data_stops_only_itself_and_is_free_again_once_corrected(table, tmp_path, counted):
+    rows = {"a": {}, "b": {"set": ["data.name=shd", "data.options={}", "data.train={}"]}, "c": {"set": ["hidden=[4]"]}}
+    values, failures = reproduce(table(rows, seeds=1), out=tmp_path / "runs", results=tmp_path, data_dir=tmp_path)
+    assert (values["finished"], [str(run) for run, _ in failures]) == (2, ["b, seed 0"])
+    (tmp_path / "runs" / "b" / "seed0").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "runs" / "b" / "seed0" / "config.yaml").write_text("{}")  # as a run leaves it that fit refuses
+    values, failures = reproduce(table({**rows, "b": {}}, seeds=1), out=tmp_path / "runs", results=tmp_path)
+    assert (values["finished"], failures) == (3, [])
+    assert counted == ["a/seed0", "c/seed0", "b/seed0"]
+
+
+def test_a_table_that_asks_for_more_is_not_emptied(table, tmp_path):
+    options = {"out": tmp_path / "runs", "results": tmp_path}
+    reproduce(table({"a": {}}, seeds=1), **options)
+    path = table({"a": {}}, seeds=1, chip={"target": "loihi2"})
+    with pytest.raises(ConfigError, match=r"has 1 finished runs, .* has 0 of the 1 asked for"):
+        reproduce(path, run=False, **options)
+    assert reproduce(path, **options)[0]["finished"] == 1
+
+
+def test_a_run_that_lost_its_settings_is_named(table, tmp_path):
+    path = table({"a": {}}, seeds=1)
+    reproduce(path, out=tmp_path / "runs", results=tmp_path)
+    (tmp_path / "runs" / "a" / "seed0" / "config.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"seed0 cannot be read .*config\.yaml.*; remove it"):
+        reproduce(path, out=tmp_path / "runs", results=tmp_path)

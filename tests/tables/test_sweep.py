@@ -11,7 +11,7 @@ import yaml
 from spsnn import ConfigError, DataError
 from spsnn.cli import sweep as module
 from spsnn.cli import workflow
-from spsnn.cli.config import read_config
+from spsnn.cli.config import read_config, read_values
 from spsnn.cli.parameters import Parameter, parse_parameter
 from spsnn.cli.sweep import sweep
 from spsnn.tables import execute
@@ -153,13 +153,28 @@ def test_a_trial_that_diverges_is_no_end(base, tmp_path):
 
 
 def test_a_trial_whose_settings_do_not_fit_is_no_end(base, tmp_path):
-    """Both are right by themselves, but a spatial ranking needs delays."""
+    """``time_weight`` is right by itself, but needs one of the readouts."""
     odd = [parse_parameter("model.readout=max_membrane,first_spike"), parse_parameter("training.time_weight=0.0,0.5")]
     values = sweep(base, odd, tmp_path / "out", trials=8, overrides=["training.epochs=1"])
     errors = {(t["set"][0].split("=")[1], t["set"][1].split("=")[1]): t["error"] for t in values["trials"]}
     assert "time_weight needs readout='first_spike'" in errors["max_membrane", "0.5"]
     assert errors["max_membrane", "0.0"] is None
     assert len(values["trials"]) == 8
+
+
+def test_a_trial_without_data_is_made_anew(table, speech, tmp_path):
+    table({"a": {}}, "speech")
+    lacking = [parse_parameter("data.options.n_channels=70,140")]
+    with pytest.raises(DataError, match=r"shd_train\.h5"):
+        sweep(tmp_path / "speech.yaml", lacking, tmp_path / "out", trials=1, data_dir=tmp_path)
+    execute._load.cache_clear()
+    values = sweep(tmp_path / "speech.yaml", lacking, tmp_path / "out2", trials=1, data_dir=speech)
+    assert values["trials"][0]["state"] == "finished"
+    study = module.open_study(
+        tmp_path / "out" / "trials.db",
+        module.Plan(read_values(tmp_path / "speech.yaml"), tuple(lacking), (), 0, 1, None, "cpu"),
+    )
+    assert [t.state.name for t in study.trials] == ["FAIL"]
 
 
 def test_missing_data_are_named_before_any_trial(table, tmp_path):

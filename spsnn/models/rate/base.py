@@ -52,6 +52,8 @@ class RateSettings:
         positive(self, "input_scale", "peak", "window", "dt", *(["tau"] if self.tau is not None else []))
         if self.window < self.dt:
             raise ConfigError(f"window must hold a step of dt={self.dt:g} ms at least, got {self.window:g} ms")
+        if self.window / self.dt >= 2**31:
+            raise ConfigError(f"window must hold fewer than 2^31 steps, got {self.window:g} ms of {self.dt:g} ms")
         if self.peak > MOST_PEAK:
             raise ConfigError(f"peak must be at most {MOST_PEAK:,} spikes, got {self.peak:g}")
         if self.code not in coding.CODES:
@@ -131,11 +133,17 @@ class RateModel(Trainable, nn.Module):
         """
         if hasattr(data, "parts"):
             raise ConfigError(f"several tasks at once need a model of kind spatial_prior_tasks, got {cls.kind!r}")
-        if hasattr(data, "features") and (settings.bins, settings.tau) != (1, None):
-            raise ConfigError(f"bins and tau make features of spike trains, {data.name} holds features; leave them out")
+        if hasattr(data, "features"):
+            cls.refuse_bins(data, settings)
         shape = data.features.shape[1:] if hasattr(data, "features") else (settings.bins, data.events.n_units)
         n_inputs = int(shape[-1] if cls.sequence else np.prod(shape))
         return cls([n_inputs, *hidden, data.n_classes], **asdict(settings))
+
+    @staticmethod
+    def refuse_bins(data, settings):
+        """`ConfigError` for settings of spike trains with ``data`` that have none."""
+        if (settings.bins, settings.tau) != (1, None):
+            raise ConfigError(f"bins and tau make features of spike trains, {data.name} holds features; leave them out")
 
     @property
     def device(self):

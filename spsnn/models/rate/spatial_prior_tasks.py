@@ -88,6 +88,7 @@ class SpatialPriorTasks(RateModel):
         """Model for the tasks of a `JointSet`."""
         if not hasattr(data, "parts"):
             raise ConfigError("several tasks need a joint data set; set data.name=joint and data.options.tasks")
+        cls.refuse_bins(data, settings)
         inputs, outputs = [int(p.shape[1]) for p in data.parts], list(data.n_classes_of)
         chosen = {**asdict(settings), "inputs": inputs, "outputs": outputs}
         return cls([sum(inputs), *hidden, sum(outputs)], **chosen)

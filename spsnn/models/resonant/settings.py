@@ -121,7 +121,8 @@ class SparseResonantSettings(RateSettings):
         whole(self, "degree", "span")
         given = [name for name in ("reach", "ignition") if getattr(self, name) is not None]
         positive(self, "degree", "span", "spark_gain", *given)
-        if not 0 <= self.active_until <= 1:
+        not_negative(self, "active_until")
+        if self.active_until > 1:
             raise ConfigError(f"active_until is a share of all epochs, in [0, 1], got {self.active_until}")
         one_of("content", self.content, CONTENTS)
         one_of("rule", self.rule, ("corrected", "none"))
