@@ -15,9 +15,9 @@ from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import build_config, change, differences, read_values
 from spsnn.cli.folds import fold_overrides
-from spsnn.errors import ConfigError, DataError, SpsnnError
+from spsnn.errors import ConfigError, SpsnnError
 from spsnn.graph.hdf5 import make_folder
-from spsnn.tables.execute import remembered_split, workers
+from spsnn.tables.execute import check_data, remembered_split, workers
 from spsnn.tables.write import grid
 
 
@@ -64,7 +64,7 @@ def sweep(
 
     Raises:
         ConfigError: on wrong settings before anything is trained, or a storage that holds another sweep.
-        DataError: on missing data; the trial is made anew when the sweep is started again.
+        DataError: on missing data, before anything is trained.
     """
     library = optuna()
     for option, value in (("trials", trials), ("jobs", jobs)):
@@ -80,8 +80,9 @@ def sweep(
         for text in parameter.samples():
             plan.configurations([text])
     find_device(device)
-    if not any(key.startswith("data.") for key in keys):
-        remembered_split(plan.configurations([])[0].data, "train", data_dir)
+    of_data = [[text] for p in parameters if p.key.startswith("data.") for text in p.samples()]
+    for texts in of_data or [[]]:
+        check_data(plan.configurations(texts)[0].data, data_dir)
     out = Path(out)
     storage = Path(storage or out / "trials.db")
     for folder in (out, storage.parent):
@@ -202,9 +203,6 @@ def work(plan, storage, worker, jobs, on_trial=None):
         except library.TrialPruned:
             study.tell(trial, state=states.PRUNED)
             outcome = "given up"
-        except DataError:  # not for good: the data may come
-            study.tell(trial, state=states.FAIL)
-            raise
         except SpsnnError as error:  # settings that do not fit together, or a network that diverges
             trial.set_user_attr("error", str(error))
             study.tell(trial, state=states.PRUNED)

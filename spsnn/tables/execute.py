@@ -77,10 +77,10 @@ def is_trained(run, out):
     return (Path(out) / run.folder / "metrics.json").exists()
 
 
-def _check_data(run, data_dir):
-    """Missing data, before anything runs; what is wrong with the settings of one row is named with its run."""
+def check_data(data, data_dir):
+    """`DataError` for missing data, before anything runs; wrong options are left to the runs that have them."""
     try:
-        remembered_split(run.config.data, "train", data_dir)
+        remembered_split(data, "train", data_dir)
     except ConfigError:
         return
 
@@ -151,7 +151,7 @@ def perform_all(runs, out, *, jobs=1, data_dir=None, device="cpu", on_done=None)
         DataError: if all runs are on one data set and it cannot be loaded; what is wrong with one run stops only that.
     """
     if len({run.config.data.name for run in runs}) == 1:
-        _check_data(runs[0], data_dir)
+        check_data(runs[0].config.data, data_dir)
     first = [run for run in runs if run.source is None]
     with workers(jobs) as submit:
         for wave in (first, [run for run in runs if run.source is not None]):

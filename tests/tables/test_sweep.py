@@ -11,7 +11,7 @@ import yaml
 from spsnn import ConfigError, DataError
 from spsnn.cli import sweep as module
 from spsnn.cli import workflow
-from spsnn.cli.config import read_config, read_values
+from spsnn.cli.config import read_config
 from spsnn.cli.parameters import Parameter, parse_parameter
 from spsnn.cli.sweep import sweep
 from spsnn.tables import execute
@@ -162,26 +162,24 @@ def test_a_trial_whose_settings_do_not_fit_is_no_end(base, tmp_path):
     assert len(values["trials"]) == 8
 
 
-def test_a_trial_without_data_is_made_anew(table, speech, tmp_path):
-    table({"a": {}}, "speech")
-    lacking = [parse_parameter("data.options.n_channels=70,140")]
-    with pytest.raises(DataError, match=r"shd_train\.h5"):
-        sweep(tmp_path / "speech.yaml", lacking, tmp_path / "out", trials=1, data_dir=tmp_path)
-    execute._load.cache_clear()
-    values = sweep(tmp_path / "speech.yaml", lacking, tmp_path / "out2", trials=1, data_dir=speech)
-    assert values["trials"][0]["state"] == "finished"
-    study = module.open_study(
-        tmp_path / "out" / "trials.db",
-        module.Plan(read_values(tmp_path / "speech.yaml"), tuple(lacking), (), 0, 1, None, "cpu"),
-    )
-    assert [t.state.name for t in study.trials] == ["FAIL"]
-
-
-def test_missing_data_are_named_before_any_trial(table, tmp_path):
+@pytest.mark.parametrize("swept", [TEXTS, ("data.options.n_channels=70,140",), ("data.name=yinyang,shd",)])
+def test_missing_data_are_named_before_any_trial(swept, table, tmp_path):
     table({"a": {}}, "speech")
     with pytest.raises(DataError, match=r"shd_train\.h5"):
-        sweep(tmp_path / "speech.yaml", PARAMETERS, tmp_path / "out", data_dir=tmp_path)
+        sweep(tmp_path / "speech.yaml", [parse_parameter(t) for t in swept], tmp_path / "out", data_dir=tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sequence_too_short_for_a_trial_is_no_end(write_yaml, tmp_path):
+    """An error of the data that follows from the settings of one trial alone."""
+    path = write_yaml("rsgn", {
+        "data": {"name": "hierarchical", "options": {"n": 40}},
+        "model": {"kind": "rsgn_tuned", "width": 4}, "hidden": [20], "training": {"epochs": 1},
+    })  # fmt: skip
+    values = sweep(path, [parse_parameter("model.span=5,65")], tmp_path / "out", trials=5)
+    errors = {t["set"][0]: t["error"] for t in values["trials"]}
+    assert errors["model.span=5"] is None
+    assert "at least span=65 steps, got 64" in errors["model.span=65"]
 
 
 def test_processes_share_the_trials(base, tmp_path):
