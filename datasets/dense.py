@@ -102,13 +102,21 @@ def hold_out(labels, split, n_validation, name, seed=0):
     return np.flatnonzero(held if split == "validation" else ~held)
 
 
-def yin_yang_dense(split, *, n=None, seed=None):
-    """Yin-Yang as plain features ``(x, y, 1 - x, 1 - y)``, ``[N, 4]``; ``n`` and ``seed`` as in `YinYang`."""
+def yin_yang_dense(split, *, n=None, seed=None, centred=False):
+    """Yin-Yang as plain features ``(x, y, 1 - x, 1 - y)``, ``[N, 4]``; ``n`` and ``seed`` as in `YinYang`.
+
+    With ``centred`` 1/2 is subtracted, so that the middle of the symbol is at 0.
+
+    Raises:
+        ConfigError: unless ``centred`` is true or false.
+    """
     from spsnn.datasets.yinyang import YinYang
 
-    return _plain(
-        YinYang(split, n=n, seed=seed, bias=False), "yinyang_dense", "Kriener et al. 2022, the published points"
-    )
+    if not isinstance(centred, bool):
+        raise ConfigError(f"yinyang_dense: centred must be true or false, got {centred!r}")
+    source = "Kriener et al. 2022, the published points" + (" - 1/2" if centred else "")
+    data = _plain(YinYang(split, n=n, seed=seed, bias=False), "yinyang_dense", source)
+    return replace(data, features=data.features - np.float32(0.5)) if centred else data
 
 
 def digits_dense(split):

@@ -100,6 +100,8 @@ def write_run_report(run, *, target=TARGET, cores=None, data_dir=None):
     test = workflow.load_split(data, "test", data_dir)
     accuracy = ("Test accuracy", f"{100 * metrics['test_accuracy']:.1f} %", f"{metrics['parameters']} parameters")
     if not model.goes_to_chip:
+        if cores is not None:
+            raise ConfigError(f"a model of kind {model.kind!r} goes to no chip, so it has no cores; leave out --cores")
         section = pages.model_section(data.name, model, test, history, metrics)
         title = f"{data.name}: {model.kind}"
         return pictures.write_report(

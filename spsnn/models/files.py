@@ -53,8 +53,14 @@ def save(model, path, *, metrics=None, provenance=None):
         provenance: JSON-able notes, e.g. the data set and the training settings.
 
     Raises:
-        ModelFileError: if it cannot be written, or a note is not JSON-able; a previous file stays as it was.
+        ModelFileError: if it cannot be written, a note is not JSON-able, or the model is a copy with weights of a chip
+            that its parameters cannot express; a previous file stays as it was.
     """
+    if getattr(model, "holds_chip", False):
+        raise ModelFileError(
+            f"a model file has no place for the weights of a chip that this {model.kind} holds; save the model that "
+            "they were put in, or the graph that they came from"
+        )
     for name, value in (("metrics", metrics), ("provenance", provenance)):
         if not isinstance(value, dict | None):
             raise ModelFileError(f"{name} must be a dictionary, got {type(value).__name__}")

@@ -9,10 +9,12 @@ class Trainable:
     Attributes:
         spiking: whether the model sends spikes; the settings of training that change spikes or delays need it.
         goes_to_chip: whether ``to_graph`` and ``emit`` make a network of places and its spikes, or refuse.
+        holds_chip: whether this is a copy with weights of a chip that its parameters cannot express.
     """
 
     spiking = True
     goes_to_chip = True
+    holds_chip = False
 
     def start_epoch(self, epoch, epochs):
         """Called before each epoch, ``0 <= epoch < epochs``: schedules set themselves here."""

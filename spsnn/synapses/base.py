@@ -100,6 +100,10 @@ class Synapse(torch.nn.Module):
         """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
         return [self.weight]
 
+    def magnitudes(self):
+        """``|w| [n_pre, n_post]``, by which synapses are ranked when they are pruned."""
+        return self.weight.detach().abs()
+
     def project_(self):
         """Bring parameters back into their range after an optimiser step."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import platform
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import torch
 import yaml
 
 from spsnn import models
+from spsnn._version import __version__
 from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
 from spsnn.cli.config import DataConfig, build_config, differences
@@ -41,13 +43,16 @@ def result(run, out):
             json.loads(path.read_text()) if path.exists() else {}
             for path in (folder / "damage.json", folder / "chip.json")
         )
-        if not all(isinstance(values, dict) for values in ({} if metrics is None else metrics, scored, mapped)):
+        start = start_of(run, out)
+        if not all(isinstance(values, dict) for values in ({} if metrics is None else metrics, scored, mapped, start)):
             raise ValueError("a JSON file there holds no object")
         if metrics is not None and not {"validation_accuracy", "parameters", "seconds_train"} <= set(metrics):
             raise ValueError("metrics.json lacks figures")
     except (OSError, ValueError, yaml.YAMLError, ConfigError) as error:
         raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
     changes = differences(found, run.config.as_dict())
+    if start.get("positions", positions_of(run)) != positions_of(run):
+        changes.append(f"positions {start['positions']}, not {positions_of(run)}")
     if changes:
         raise ConfigError(
             f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
@@ -58,6 +63,30 @@ def result(run, out):
         return None
     metrics |= {"damage": scored["accuracy"]} if run.damage else {}
     return metrics | ({"statistics": mapped["figures"]} if run.chip else {})
+
+
+def start_of(run, out):
+    """What `_train` wrote of a run beside its configuration, or nothing: ``positions``, ``versions``."""
+    path = Path(out) / run.folder / "start.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def positions_of(run):
+    """Where a run takes its coordinates from, and whether they are trained."""
+    return {"from": run.row.positions_from, "frozen": run.row.freeze_positions}
+
+
+def versions(device="cpu"):
+    """What a run is made with."""
+    import numba
+    import numpy
+
+    threads = f"cpu, {numba.get_num_threads()} thread{'s' * (numba.get_num_threads() > 1)}"
+    return {
+        "spsnn": __version__, "python": platform.python_version(), "torch": torch.__version__,
+        "numba": numba.__version__, "numpy": numpy.__version__,
+        "device": torch.cuda.get_device_name() if device == "cuda" else threads,
+    }  # fmt: skip
 
 
 def perform(run, out, data_dir, device):
@@ -96,6 +125,8 @@ def _train(run, out, data_dir, device):
     if run.row.freeze_positions:
         transfer.freeze_positions(model)
     model.to(find_device(device))
+    if not (folder / "checkpoint.h5").exists():
+        workflow.write_json(folder / "start.json", {"positions": positions_of(run), "versions": versions(device)})
     workflow.train(run.config, folder, model, sets, resume=True, on_epoch=functools.partial(_tell, run))
 
 

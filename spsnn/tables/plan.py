@@ -16,6 +16,7 @@ from spsnn.cli.folds import fold_name, fold_overrides
 from spsnn.errors import ConfigError
 
 PROTOCOLS = ("retrain", "validation")
+SOURCE_SEEDS = 1000  # so that a row which takes coordinates from another does not start from that row's weights too
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Row:
     Attributes:
         name: as in the table; with axes, their levels joined by ``/``.
         set: overrides ``key=value`` of the base configuration.
-        positions_from: row whose trained coordinates this row starts from (same seed), or None.
+        positions_from: row whose trained coordinates this row starts from, or None. That row draws its weights from
+            ``model.seed`` 1000 + n where this one has n, so that nothing but the coordinates is handed on.
         freeze_positions: do not train the coordinates.
         base: configuration in place of the table's, or None.
     """
@@ -108,6 +110,10 @@ class Table:
             for fold in (folds or (None,))
         ]
 
+    def is_source(self, row):
+        """Whether other rows start from the coordinates of this one."""
+        return any(other.positions_from == row.name for other in self.rows.values())
+
     def configuration(self, row, seed, fold=None):
         """`RunConfig` of one run."""
         path = row.base or self.base
@@ -115,11 +121,14 @@ class Table:
         protocol = []
         if fold is not None:
             protocol = fold_overrides(base, fold)
+            if self.protocol == "retrain":
+                protocol = [*protocol, "training.select=last"]
         elif self.protocol == "retrain":
             protocol = ["data.validation=null", "training.select=last"]
             if "hold_out" in base.data.train:
                 protocol.append("data.train.hold_out=[]")
-        overrides = [*protocol, *self.set, *row.set, f"model.seed={seed}", f"training.seed={seed}"]
+        start = seed + (SOURCE_SEEDS if self.is_source(row) else 0)
+        overrides = [*protocol, *self.set, *row.set, f"model.seed={start}", f"training.seed={seed}"]
         if self.epochs is not None:
             overrides.append(f"training.epochs={self.epochs}")
         try:

@@ -16,7 +16,7 @@ from spsnn.tables.plan import read_table
 from spsnn.tables.robustness import check_damage
 from spsnn.tables.similarity import check_similarity
 from spsnn.tables.transfer import check_positions
-from spsnn.tables.write import tabulate, versions, write_table
+from spsnn.tables.write import tabulate, write_table
 
 
 def reproduce(
@@ -27,7 +27,7 @@ def reproduce(
 
     Args:
         name: of a table in the package, or a YAML file.
-        seeds: number of seeds in place of the table's; fewer are a deviation, which the table states.
+        seeds: number of seeds in place of the table's; a deviation, which the table states.
         rows: patterns of the rows to run; the others stay in the table as missing.
         epochs: a deviation, which the table states; its files are called ``NAME-Nepochs``.
         folds: hold out these speakers in turn and report validation accuracy; the test set is not read, and the files
@@ -60,7 +60,7 @@ def reproduce(
     find_device(device)
     file_name = table.name + ("" if epochs is None else f"-{epochs}epochs") + ("-folds" if folds else "")
     deviations = [] if epochs is None else [f"{epochs} epochs in place of those of the table"]
-    if seeds is not None and seeds < table.seeds:
+    if seeds is not None and seeds != table.seeds:
         deviations.append(f"number of seeds {seeds} in place of {table.seeds}")
     table = replace(table, seeds=seeds or table.seeds, epochs=epochs)
     out = Path(out or Path("runs") / "reproduce" / file_name)
@@ -75,12 +75,9 @@ def reproduce(
     todo = [r for r in missing if r.row.name in chosen] if run else []
     _check_results(Path(results) / f"{file_name}.json", runs, missing, todo, out)
     make_folder(Path(results))
-    made_with = versions(device, jobs)
 
     def write():
-        values = tabulate(
-            table, runs, out, name=file_name, label=label, folds=folds, made_with=made_with, deviations=deviations
-        )
+        values = tabulate(table, runs, out, name=file_name, label=label, folds=folds, deviations=deviations)
         write_table(values, results)
         return values
 

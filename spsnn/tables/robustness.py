@@ -36,6 +36,14 @@ def check_damage(damage, runs=()):
                 INPUT[kind](amount)
             elif not amount > 0:
                 raise ConfigError(f"delay_step must be a positive number of ms, got {amount}")
+            for run in runs if kind == "delay_step" else ():
+                grid = run.config.grid
+                share = amount / grid.dt
+                if grid.delays == "round" and abs(share - round(share)) > 1e-9 * share:
+                    raise ConfigError(
+                        f"delay_step must be a multiple of the step to which row {run.row.name!r} rounds its delays, "
+                        f"{grid.dt:g} ms, got {amount:g}"
+                    )
 
 
 def damage_names(damage):

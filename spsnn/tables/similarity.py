@@ -29,7 +29,9 @@ def check_similarity(runs):
 
 
 def row_similarity(runs, out):
-    """Mean cosine of the flattened effective weights over all pairs of a row's finished runs, or None below two.
+    """Cosine of the flattened effective weights over all pairs of a row's finished runs: ``(mean, pairs)``.
+
+    Below two runs None.
 
     Args:
         runs: list of `Run` of one row.
@@ -38,4 +40,4 @@ def row_similarity(runs, out):
     paths = [Path(out) / run.folder / "model.h5" for run in runs]
     trained = [models.load(path) for path in paths if path.is_file()]
     pairs = [models.weight_similarity(a, b) for a, b in itertools.combinations(trained, 2)]
-    return statistics.fmean(pairs) if pairs else None
+    return (statistics.fmean(pairs), len(pairs)) if pairs else None

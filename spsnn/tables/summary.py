@@ -39,6 +39,8 @@ def summarise_row(name, results):
     Args:
         name: of the row.
         results: ``{(seed, fold): metrics}`` of its finished runs, at least one.
+
+    Seconds are the median over runs, which a run that shared its core with other work moves less than the mean.
     """
     seeds, runs = by_seed(results), list(results.values())
     mean = lambda key: statistics.fmean(m[key] for m in runs)  # noqa: E731
@@ -48,7 +50,7 @@ def summarise_row(name, results):
         "damage": {k: spread([s[k] for s in seeds.values()]) for k in next(iter(seeds.values())) if k != "accuracy"},
         "statistics": {k: spread([m["statistics"][k] for m in runs]) for k in runs[0].get("statistics", {})},
         "parameters": mean("parameters"),
-        "seconds": mean("seconds_train"),
+        "seconds": statistics.median(m["seconds_train"] for m in runs),
         "spikes_per_neuron": mean("spikes_per_neuron"),
         "epoch": epoch_taken(runs),
         "runs": [

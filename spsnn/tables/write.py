@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import platform
+import json
+from collections import Counter
 from pathlib import Path
 
-from spsnn._version import __version__
 from spsnn.cli.workflow import write_json, write_text
-from spsnn.tables.execute import n_cores, result
+from spsnn.tables.execute import result, start_of
 from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
-
-
-def versions(device="cpu", jobs=1):
-    """What the figures were made with."""
-    import numba
-    import numpy
-    import torch
-
-    place = (
-        torch.cuda.get_device_name()
-        if device == "cuda"
-        else f"cpu, {n_cores()} cores, {jobs} run{'s' * (jobs > 1)} at once"
-    )
-    return {
-        "spsnn": __version__, "python": platform.python_version(), "torch": torch.__version__,
-        "numba": numba.__version__, "numpy": numpy.__version__, "device": place,
-    }  # fmt: skip
 
 
 def collect(table, runs, out):
@@ -39,7 +22,13 @@ def collect(table, runs, out):
     return {name: found[name] for name in table.rows if name in found}
 
 
-def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=None, deviations=()):
+def made_with(runs, out):
+    """``[{"runs": how many, **versions}]`` of the finished runs that say so, the most frequent first."""
+    counted = Counter(json.dumps(v) for run in runs if (v := start_of(run, out).get("versions")))
+    return [{"runs": n, **json.loads(text)} for text, n in counted.most_common()]
+
+
+def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), deviations=()):
     """The table as plain values, which `write_table` stores as ``name``; ``deviations`` are sentences."""
     found = collect(table, runs, out)
     rows = [summarise_row(name, results) for name, results in found.items()]
@@ -61,7 +50,7 @@ def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=No
         "finished": len(runs) - len(missing),
         "planned": len(runs),
         "missing": missing,
-        "versions": made_with or versions(),
+        "made_with": made_with([r for r in runs if (r.seed, r.fold) in found.get(r.row.name, {})], out),
         "rows": rows,
         "comparisons": comparisons,
     }
@@ -69,7 +58,8 @@ def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), made_with=No
         for row in rows:
             alike = row_similarity([r for r in runs if r.row.name == row["row"]], out)
             if alike is not None:
-                row["statistics"] = {**row["statistics"], "similarity": {"mean": alike, "std": None, "n": len(runs)}}
+                mean, pairs = alike
+                row["statistics"] = {**row["statistics"], "similarity": {"mean": mean, "std": None, "n": pairs}}
     if table.smallest_above is not None:
         values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
     return values
@@ -110,7 +100,7 @@ def markdown(values):
     rows = values["rows"]
     if rows:
         lines += grid(
-            ("row", "accuracy [%]", "seeds", "parameters", "training [s]", "spikes per neuron", "epoch"),
+            ("row", "accuracy [%]", "seeds", "parameters", "training, median [s]", "spikes per neuron", "epoch"),
             [
                 (r["row"], percent(r["accuracy"]), r["accuracy"]["n"], f"{r['parameters']:,.0f}", f"{r['seconds']:.0f}",
                  f"{r['spikes_per_neuron']:.2f}", r["epoch"])
@@ -150,7 +140,13 @@ def markdown(values):
             row, part = run.split(", seed ", 1)
             parts.setdefault(row, []).append(part)
         lines += ["## Missing", "", *(f"- {row}: seed {'; '.join(found)}" for row, found in parts.items()), ""]
-    lines += [", ".join(f"{k} {v}" for k, v in values["versions"].items()), ""]
+    told = 0
+    for versions in values["made_with"]:
+        n, facts = versions["runs"], [f"{k} {v}" for k, v in versions.items() if k != "runs"]
+        lines += [f"{n} run{'s' * (n > 1)} with {', '.join(facts)}.", ""]
+        told += n
+    if told < values["finished"]:
+        lines += [f"{values['finished'] - told} runs without a record of versions.", ""]
     return "\n".join(lines)
 
 

@@ -123,6 +123,7 @@ def fit(
 
     Raises:
         DataError: on data without labels or with labels that the model has no output for.
+        ConfigError: for settings that do not go together.
         TrainingError: if a loss, weight or coordinate is not finite; the last checkpoint is kept.
     """
     keep_freed_memory()
@@ -132,6 +133,11 @@ def fit(
     if validation is not None:
         _check_labels("validation", validation, model)
     take_last = validation is None or config.select == "last"
+    if config.label_smoothing and hasattr(train, "parts"):
+        raise ConfigError(
+            f"label_smoothing={config.label_smoothing:g} would spread over the classes of other tasks; set it to 0 for "
+            "several tasks at once"
+        )
     run = Run(model, config, sparsity or SparsityConfig(), len(train))
     if resume and checkpoint is not None and Path(checkpoint).exists():
         resume_checkpoint(checkpoint, model, run, provenance)
@@ -175,7 +181,8 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
         step = run.scheduler.last_epoch + 1
         with run.sparsifier.watching(step), _slope_of_step(model, run):
             output = model(batch)
-        value = loss(output, labels, config, getattr(batch, "duration", None), model.estimator) + model.penalty()
+        duration, n_hidden = getattr(batch, "duration", None), len(model.sizes) - 2
+        value = loss(output, labels, config, duration, model.estimator, n_hidden) + model.penalty()
         if config.delay_weight:
             value = value + config.delay_weight * delay_penalty(model, config.delay_band, run.rng)
         where = f"epoch {epoch}, batch {done}"

@@ -11,13 +11,15 @@ from spsnn.errors import ConfigError
 MOST_DELAYS = 2**20
 
 
-def loss(output, labels, config, duration, estimator):
+def loss(output, labels, config, duration, estimator, n_hidden):
     """Cross-entropy plus the regularisers of `TrainingConfig`.
 
     Args:
         output: `spsnn.models.Output`.
         labels: int64 ``[B]``.
         duration: window in ms.
+        estimator: of the model's gradients.
+        n_hidden: number of hidden populations, the first of ``output.spikes``.
 
     Raises:
         ConfigError: if a regulariser does not fit the estimator or the readout.
@@ -29,7 +31,9 @@ def loss(output, labels, config, duration, estimator):
                 "EventProp has no gradient for spike rates; set rate_weight=0, or the grid engine and "
                 "estimator='surrogate'"
             )
-        hidden = [s.dense.sum(1).mean(0) for s in output.spikes]
+        if not n_hidden:
+            raise ConfigError("rate_weight is about hidden neurons, the model has none; set rate_weight=0")
+        hidden = [s.dense.sum(1).mean(0) for s in output.spikes[:n_hidden]]
         total = total + config.rate_weight * torch.cat([(r - config.rate_target).square() for r in hidden]).mean()
     if config.time_weight:
         if output.first_spike is None:

@@ -185,12 +185,13 @@ class Sparsifier:
         for name in self.chosen:
             synapse, before = self.synapses[name], self.synapses[name].mask.clone()
             synapse.prune_(torch.from_numpy(keep[name]))
-            _clear(synapse.weight, optimizer, ~(before & synapse.mask))
+            for parameter in synapse.per_synapse():
+                _clear(parameter, optimizer, ~(before & synapse.mask))
             synapse.effective = None
 
     def _score(self, synapse):
         """What ranks the synapses ``[I, J]``, absent ones last."""
-        size = synapse.weight.detach().abs().double()
+        size = synapse.magnitudes().double()
         if self.config.method == "spatial":
             with torch.no_grad():
                 delay = synapse.delays().double()

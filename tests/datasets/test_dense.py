@@ -58,6 +58,10 @@ def test_plain_features_are_those_behind_the_spikes():
     order = np.lexsort((spikes.events.units, np.repeat(np.arange(1000), 4)))
     times = spikes.events.times[order].reshape(1000, 4)
     assert np.allclose(points.features, (times - 10) / 30, atol=1e-6)
+    centred = load("yinyang_dense", "test", centred=True)
+    assert np.array_equal(centred.features, points.features - np.float32(0.5))
+    with pytest.raises(ConfigError, match="centred must be true or false, got 'yes'"):
+        load("yinyang_dense", "test", centred="yes")
     digits = load("digits_dense", "train")
     assert digits.features.shape == (1079, 64) and digits.features.max() == 1
 

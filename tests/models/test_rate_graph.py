@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import spsnn
-from spsnn import ConfigError, SpatialContextNetwork, SpatialPriorMLP
+from spsnn import ConfigError, ModelFileError, SpatialContextNetwork, SpatialPriorMLP
 from spsnn.datasets import load
 from spsnn.models.rate.coding import features
 from spsnn.models.rate.gated_field import GatedField
@@ -27,7 +27,7 @@ def model(request):
     return MODELS[request.param](seed=3)
 
 
-def test_a_graph_gives_the_same_network_back(model):
+def test_a_graph_gives_the_same_network_back(model, tmp_path):
     network = spsnn.to_graph(model, DIGITS, source="digits")
     again = spsnn.from_graph(model, network)
     assert torch.allclose(again(DIGITS).logits, model(DIGITS).logits, atol=1e-5)
@@ -38,6 +38,13 @@ def test_a_graph_gives_the_same_network_back(model):
     assert not torch.equal(held, again(DIGITS).logits)
     agree = (held.argmax(1) == model(DIGITS).logits.argmax(1)).float().mean()
     assert agree > 0.9
+    kept = spsnn.from_graph(model, chip.quantised)
+    if kept.holds_chip:
+        with pytest.raises(ModelFileError, match="no place for the weights of a chip"):
+            spsnn.save(kept, tmp_path / "m.h5")
+    else:
+        spsnn.save(kept, tmp_path / "m.h5")
+        assert torch.equal(spsnn.load(tmp_path / "m.h5")(DIGITS).logits, held)
     assert chip.report()["energy_nj_per_inference"] > 0
 
 
@@ -65,6 +72,30 @@ def test_rates_are_those_of_the_code():
     noisy = spsnn.to_graph(model.copy(code="poisson"), DIGITS)
     assert noisy["hidden1"].rates.sum() == pytest.approx(20 * hidden.mean(0).sum(), rel=0.02)
     assert model(DIGITS).spikes_per_neuron() == pytest.approx(20 * hidden.mean(), rel=1e-5)
+
+
+def test_a_bias_is_sent_whenever_it_is_used():
+    rows = DIGITS.features.reshape(len(DIGITS), 8, 8)
+    data = spsnn.datasets.DenseSet(rows, DIGITS.labels, DIGITS.class_names)
+    fields = [NeuralField([8, 8, 10, 12, 10], repeats=2), GatedField([8, 20, 10], degree=8)]
+    for field, name, steps in ((fields[0], "real", 16), (fields[1], "gate", 8)):
+        network = spsnn.to_graph(field, data)
+        assert set(network[f"bias of {name}"].rates) == {10.0 * steps}
+        assert set(network["bias of output"].rates) == {10.0}
+    cut = spsnn.to_graph(MODELS["field"](), DIGITS)
+    assert set(cut["bias of real"].rates) == {40.0}
+
+
+def test_populations_draw_numbers_of_their_own():
+    model = SpatialPriorMLP([64, 64, 64, 10], code="poisson", peak=50.0)
+    with torch.no_grad():  # a chain that hands the features on
+        for layer in model.layers[:2]:
+            layer.weight.copy_(torch.eye(64) / layer.kernel)
+            layer.bias.zero_()
+    trains = dict(model.emit(DIGITS[:20]))
+    assert not np.array_equal(trains["input"].units, trains["hidden1"].units)
+    rates = spsnn.to_graph(model, DIGITS[:20])
+    assert not np.array_equal(rates["hidden1"].rates, rates["hidden2"].rates)
 
 
 def test_spikes_come_in_as_they_are_counted():

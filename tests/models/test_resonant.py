@@ -155,6 +155,17 @@ def test_restructure_moves_prunes_and_sprouts():
     assert model.affinity()[2, 3].item() == pytest.approx(0.1) and model.sprouted.sum() == 1
     with pytest.raises(DataError, match="slow_step"):
         model.restructure()
+    # Rounding is no change: nodes that stay where they are, or differ by noise below it, correlate with none.
+    with torch.no_grad():
+        model.sender.fill_(0.1)
+        model.receiver.fill_(-10.0)  # affinity .018
+    for noise in (0.0, 1e-7):
+        generator = torch.Generator().manual_seed(1)
+        fixed = torch.rand(n, generator=generator).clamp_min(0.1)
+        for _ in range(60):
+            model.activation = fixed + noise * torch.randn(64, n, generator=generator)
+            model.slow_step(1e-12)
+        assert model.restructure(torch.Generator().manual_seed(0))["sprouted"] == 0, noise
     again = ResonantSparseGeometryNetwork([5, 12, 3], width=6, rank=4)
     again.load_state_dict(model.state_dict())
     assert torch.equal(again.weights(), model.weights())

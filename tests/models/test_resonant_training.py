@@ -155,6 +155,19 @@ def test_a_sparse_network_refuses_another_device():
         MAKE["sparse"]().rates(torch.zeros(1, 4, 32, device="meta"))
 
 
+@pytest.mark.parametrize("make", MAKE)
+def test_storage_counts_every_matrix_once(make):
+    model = MAKE[make]().eval()
+    projections, biases = model.wiring()
+    kept = sum(w.numel() if mask is None else int(mask.sum()) for _, _, w, mask in projections)
+    assert model.storage()["weights"] == kept + sum(b.numel() for b in biases.values())
+
+
+def test_a_network_too_large_for_a_matrix_is_stored():
+    model = SparseResonantNetwork([4, 9000, 2], width=4, rank=4, degree=4).eval()
+    assert model.storage()["weights"] > model.graph()[3].size > 9000
+
+
 def test_a_network_too_large_for_a_matrix_is_not_mapped():
     with pytest.raises(CapacityError, match="at most 8,192 nodes, the model has 9,000"):
         spsnn.to_graph(SparseResonantNetwork([4, 9000, 2], width=4, rank=4, degree=4))

@@ -176,6 +176,26 @@ def test_hard_pruning_removes_what_the_kernel_calls_weak():
     assert model.density() == 1
 
 
+def test_hard_pruning_leaves_the_other_weights_alone():
+    for settings in ({"mode": "normalise"}, {"rescale": True}):
+        model = SpatialPriorMLP([64, 32, 10], k=50.0, **settings)
+        plain = SpatialPriorMLP([64, 32, 10], k=50.0)
+        assert model.sparsity() == plain.sparsity() > 0.5
+        for own, pruned in zip(model.layers, model.hard_pruned().layers, strict=True):
+            assert 0.05 < pruned.mask.float().mean() < 0.5
+            assert torch.equal(pruned.weights(), own.weights() * pruned.mask)
+
+
+def test_pruning_ranks_the_weights_in_use():
+    model = SpatialPriorMLP([64, 32, 10], k=50.0, seed=1)
+    used = [layer.weights().detach().abs() for layer in model.layers]
+    settings = spsnn.TrainingConfig(epochs=1, batch_size=2000, lr=1e-9)
+    data = load("digits_dense", "train")
+    spsnn.fit(model, data, None, settings, sparsity=spsnn.SparsityConfig(density=0.1, ramp="constant", end=1.0))
+    for layer, before in zip(model.layers, used, strict=True):
+        assert before[layer.mask].min() >= before[~layer.mask].max()
+
+
 def test_training_prunes_like_any_other_synapse_and_the_file_keeps_the_kernel(tmp_path):
     train, validation = load("digits_dense", "train"), load("digits_dense", "validation")
     model = SpatialPriorMLP([64, 32, 10], sharpen_to=15.0, seed=1)
@@ -226,6 +246,15 @@ def test_each_task_has_its_kernel_on_shared_weights():
     history = spsnn.fit(model, data, None, spsnn.TrainingConfig(epochs=30, batch_size=20, lr=0.01))
     assert history[-1]["train_accuracy"] > 0.95
     assert torch.equal(model.shared[0][0].kernel, torch.ones(16, 12))
+    with pytest.raises(ConfigError, match=r"label_smoothing=0\.1 would spread over the classes of other tasks"):
+        spsnn.fit(model, data, None, spsnn.TrainingConfig(epochs=1, label_smoothing=0.1))
+    sharp = SpatialPriorTasks.for_data(data, [16, 12], SpatialPriorTasks.Settings(sharpen_to=9.0, anneal_to=None))
+    before = [layer.kernel.clone() for layer in sharp.shared[0]]
+    sharp.start_epoch(4, 5)
+    assert [torch.equal(a, layer.kernel) for a, layer in zip(before, sharp.shared[0], strict=True)] == [False, True]
+    deep = SpatialPriorTasks.for_data(data, [12, 12, 12], SpatialPriorTasks.Settings(control="shuffle"))
+    a, b, c = (layer.kernel.flatten() for layer in (*deep.shared[0], deep.shared[1][0]))
+    assert not torch.equal(a, c) and (b[a.argsort()].diff() > -1e-6).all()
     for refused in (lambda: spsnn.to_graph(model, data), lambda: model.emit(data[:2])):
         with pytest.raises(ConfigError, match="map one of them"):
             refused()
@@ -239,5 +268,9 @@ def test_wrong_settings_are_named():
         SpatialPriorMLP([4, 2], kernel="cubic")
     with pytest.raises(ConfigError, match="sharpen_to belongs to the exponential kernel"):
         SpatialPriorMLP([4, 2], kernel="linear", sharpen_to=5)
+    with pytest.raises(ConfigError, match="put 'gaussian' in kernels in place of kernel"):
+        SpatialPriorTasks.Settings(kernel="gaussian")
+    with pytest.raises(ConfigError, match="sharpen_to belongs to the exponential kernel, got kernels="):
+        SpatialPriorTasks.Settings(kernels=["linear", "none"], sharpen_to=5.0)
     with pytest.raises(ConfigError, match="2 kernels need as many tasks"):
         SpatialPriorTasks([4, 3, 3, 2])

@@ -20,7 +20,8 @@ def test_every_row_of_a_shipped_table_builds(name):
     assert len(runs) == table.seeds * len(table.rows)
     assert len({run.folder for run in runs}) == len(runs)
     for run in runs:
-        assert (run.config.model.seed, run.config.training.seed) == (run.seed, run.seed)
+        start = run.seed + 1000 * any(row.positions_from == run.row.name for row in table.rows.values())
+        assert (run.config.model.seed, run.config.training.seed) == (start, run.seed)
         retrained = table.protocol == "retrain"
         assert (run.config.data.validation is None) == retrained
         assert run.config.training.select == ("last" if retrained else "best")
@@ -66,6 +67,7 @@ def test_folds_hold_out_their_speakers_and_spare_the_test_set(table):
     assert [(run.seed, run.fold) for run in runs] == [(0, (0, 11)), (0, (1, 2)), (1, (0, 11)), (1, (1, 2))]
     for run in runs:
         assert run.config.data.train["hold_out"] == run.config.data.validation["hold_out"] == list(run.fold)
+        assert run.config.training.select == "last"  # as in the table that the folds speak for
     with pytest.raises(ConfigError, match="folds hold out speakers of 'shd'; the data set is 'yinyang'"):
         read_table(table({"a": {}})).runs(parse_folds("0,11"))
     with pytest.raises(ConfigError, match="choose speakers themselves"):
@@ -129,6 +131,11 @@ def test_wrong_rows_and_damage_are_named(table):
         check_damage({"channels": [2]})
     with pytest.raises(ConfigError, match="positive number of ms"):
         check_damage({"delay_step": [0]})
+    runs = read_table(table({"a": {"set": ["grid.delays=round"]}})).runs()
+    check_damage({"delay_step": [2, 6]}, runs)
+    with pytest.raises(ConfigError, match="multiple of the step to which row 'a' rounds its delays, 2 ms, got 3"):
+        check_damage({"delay_step": [3]}, runs)
+    check_damage({"delay_step": [3]}, read_table(table({"a": {"set": ["grid.delays=exact"]}})).runs())
 
 
 def test_the_shipped_speech_configuration_holds_out_speakers():

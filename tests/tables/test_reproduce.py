@@ -56,7 +56,9 @@ def test_a_table_grows_run_by_run(table, tmp_path, counted):
         assert f"| {folder} | {100 * np.mean(accuracies):.1f} ±" in text
         assert row["epoch"].startswith("best on validation")
     assert values["data"] == "yinyang"
-    assert "torch" in values["versions"]
+    (made_with,) = values["made_with"]
+    assert made_with["runs"] == 4 and made_with["spsnn"] == spsnn.__version__ and "thread" in made_with["device"]
+    assert f"4 runs with spsnn {spsnn.__version__}, " in text and "without a record" not in text
     reproduce(path, run=False, **options)
     assert len(counted) == 4
 
@@ -95,6 +97,11 @@ def test_runs_with_other_settings_are_never_mixed(table, tmp_path, counted):
     assert "Deviates from the table as defined: 1 epochs" in (tmp_path / "mine-1epochs.md").read_text()
     assert json.loads((tmp_path / "mine.json").read_text())["deviations"] == [fewer]
     assert reproduce(path, out=tmp_path / "runs", results=tmp_path, run=False)[0]["deviations"] == []
+    more = reproduce(path, seeds=3, out=tmp_path / "runs", results=tmp_path, run=False)[0]
+    assert more["deviations"] == ["number of seeds 3 in place of 2"]
+    (tmp_path / "runs" / "a" / "seed0" / "start.json").unlink()  # as an earlier version left its runs
+    reproduce(path, out=tmp_path / "runs", results=tmp_path, run=False)
+    assert "1 runs without a record" in (tmp_path / "mine.md").read_text()
 
 
 def test_a_run_that_diverges_stops_only_itself(table, tmp_path):
@@ -128,13 +135,18 @@ def test_positions_are_carried_over_and_frozen(table, tmp_path):
         for row in rows
     }
     start = workflow.make_model(
-        read_table(tmp_path / "mine.yaml").runs()[0].config, spsnn.datasets.YinYang("train", n=3, t_min=2.0)
+        read_table(tmp_path / "mine.yaml").runs()[3].config, spsnn.datasets.YinYang("train", n=3, t_min=2.0)
     )
     same = lambda a, b: all(torch.equal(x, y) for x, y in zip(a, b, strict=True))  # noqa: E731
     assert same(places["fixed"], places["source"])
     assert not same(places["free"], places["source"])
     assert same(places["still"], [p.position for p in start.points])
     assert [row["parameters"] for row in values["rows"]] == [76, 48, 76, 48]  # 48 weights, 28 coordinates
+    runs = read_table(tmp_path / "mine.yaml").runs()
+    assert [run.config.model.seed for run in runs] == [1000, 0, 0, 0, 1001, 1, 1, 1]  # a source has weights of its own
+    table({**rows, "fixed": {"positions_from": "source", "set": ["training.lr=0.01"]}})
+    with pytest.raises(ConfigError, match=r"fixed.seed0 holds a run with other settings .*'frozen': True"):
+        reproduce(tmp_path / "mine.yaml", seeds=1, out=tmp_path / "runs", results=tmp_path)
     with pytest.raises(ConfigError, match="do not fit a model"):
         carry_positions(spsnn.SpSNN([5, 6, 3], spsnn.Euclidean(3)), tmp_path / "runs" / "source" / "seed0" / "model.h5")
 

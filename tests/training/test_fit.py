@@ -186,6 +186,8 @@ def test_rate_target_pulls_the_rate():
         spsnn.fit(model, TRAIN, VALID, settings(rate_weight=5.0, rate_target=target, epochs=15))
         rates[target] = spsnn.evaluate(model, VALID)["spikes_per_neuron"]
     assert rates[0.2] < rates[3.0]
+    with pytest.raises(ConfigError, match="rate_weight is about hidden neurons, the model has none"):
+        spsnn.fit(spsnn.SpSNN([2, 2], readout="spike_count"), TRAIN, VALID, settings(rate_weight=1.0))
     with pytest.raises(ConfigError, match="no gradient for spike rates"):
         spsnn.fit(make("eventprop"), TRAIN, VALID, settings(rate_weight=1.0))
 

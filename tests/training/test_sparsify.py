@@ -144,6 +144,26 @@ def test_regrowth_drops_the_smallest_and_grows_as_many_where_there_was_none():
     assert seen.sum() > 90
 
 
+def test_a_pruned_synapse_keeps_its_delay():
+    model = make(delay="free")
+    config = settings(epochs=6, position_lr=0.5)
+    s = Sparsifier(model, SparsityConfig(density=0.5, ramp="constant", start=0.0, end=1.0, every=5), 30)
+    synapse, optimizer = model.feedforward[0], make_optimizer(model, config)
+    for step in range(1, 31):
+        optimizer.zero_grad()
+        model(TRAIN[:20]).logits.square().sum().backward()
+        optimizer.step()
+        synapse.project_()
+        model.feedforward[1].project_()
+        s.update(step, optimizer, None)
+        if step == 1:
+            gone, then = ~synapse.mask, synapse.delay.detach().clone()
+    assert gone.sum() == 12 and torch.equal(synapse.delay[gone], then[gone])
+    assert not torch.equal(synapse.delay[~gone], then[~gone])
+    for key in ("exp_avg", "exp_avg_sq"):
+        assert (optimizer.state[synapse.delay][key][gone] == 0).all()
+
+
 def test_gradient_regrowth_takes_the_largest_gradient_of_an_absent_weight():
     """The gradient of absent weights is that of the same network with all weights trainable and these at 0."""
     model, config = make(recurrent=True), SparsityConfig(density=0.5, ramp="constant", end=1.0, **GRADIENT)

@@ -219,6 +219,10 @@ class RateModel(Trainable, nn.Module):
         """Model with fresh starting values from `config`."""
         return cls(config["sizes"], **{k: v for k, v in config.items() if k not in ("kind", "sizes")})
 
+    def times_driven(self, population, steps):
+        """How often a bias reaches the units of a population in an inference of ``steps`` steps."""
+        return 1
+
     def measure_rates(self, data, batch_size=256):
         """Spikes per neuron and inference that the rate code sends, one ``[N]`` per population.
 
@@ -234,8 +238,8 @@ class RateModel(Trainable, nn.Module):
                 x = self.features(batch)
                 counted = isinstance(batch, SpikeBatch) and s.tau is None
                 sent = [x.abs() / (s.input_scale * s.peak) if counted else x.abs(), *self.rates(x)[1]]
-                for total, activity in zip(totals, sent, strict=False):
-                    counts = coding.spike_counts(activity.abs().cpu().numpy(), s.peak, s.code, [s.seed, start])
+                for k, (total, activity) in enumerate(zip(totals, sent, strict=False)):
+                    counts = coding.spike_counts(activity.abs().cpu().numpy(), s.peak, s.code, [s.seed, start, k])
                     total += counts.sum(tuple(range(counts.ndim - 1)))
         return [total / len(data) for total in totals]
 
@@ -246,8 +250,8 @@ class RateModel(Trainable, nn.Module):
             sent = [x, *self.rates(x)[1]]
         s = self.settings
         return [
-            (name, coding.emit(a.abs().cpu().numpy(), s.window, peak=s.peak, code=s.code, seed=s.seed))
-            for (name, _, _), a in zip(self.places(), sent, strict=False)
+            (name, coding.emit(a.abs().cpu().numpy(), s.window, peak=s.peak, code=s.code, seed=[s.seed, k]))
+            for k, ((name, _, _), a) in enumerate(zip(self.places(), sent, strict=False))
         ]
 
     def to_graph(self, data=None, *, batch_size=256, source=None, name=None):
@@ -259,6 +263,7 @@ class RateModel(Trainable, nn.Module):
             name: of the network; default the kind of model.
         """
         s, measured = self.settings, None if data is None else self.measure_rates(data, batch_size)
+        steps = 1 if data is None or not self.sequence else self.features(getattr(data, "events", data)[:1]).shape[1]
         with torch.no_grad():
             places, (projections, biases) = self.places(), self.wiring()
         populations = [
@@ -281,7 +286,8 @@ class RateModel(Trainable, nn.Module):
         for post, bias in biases.items():
             largest = max(np.abs(p.weight).max(initial=0.0) for p in made if p.post == post)
             units, projection = bias_units(bias.detach().cpu().numpy(), largest, post)
-            populations.insert(-1, Population(BIAS + post, units, "input", rates=np.full(units, s.peak)))
+            rate = s.peak * self.times_driven(post, steps)
+            populations.insert(-1, Population(BIAS + post, units, "input", rates=np.full(units, rate)))
             made.append(projection)
         return Network(tuple(populations), tuple(made), s.dt, s.window, source, name or self.kind)
 

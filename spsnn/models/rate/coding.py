@@ -85,7 +85,7 @@ def emit(activity, duration, *, peak=10.0, code="deterministic", seed=0, labels=
     Args:
         activity: ``[B, N]``, or ``[B, T, N]`` for T equal bins of the window.
         duration: window in ms.
-        peak, code, seed: as in `spike_counts`.
+        peak, code, seed: as in `spike_counts`; the seed may be a list of whole numbers.
         labels: int ``[B]``, or None.
 
     Returns:
@@ -98,7 +98,7 @@ def emit(activity, duration, *, peak=10.0, code="deterministic", seed=0, labels=
     _, bins, n_units = counts.shape
     sample, at, unit = (np.repeat(index.ravel(), counts.ravel()) for index in np.indices(counts.shape))
     if code == "poisson":
-        share = np.random.default_rng([seed, 1]).random(len(sample))
+        share = np.random.default_rng([*np.atleast_1d(seed), 1]).random(len(sample))
     else:
         before = np.cumsum(expected, 1) - expected
         whole = np.cumsum(counts, 1) - counts

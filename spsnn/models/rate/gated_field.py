@@ -140,6 +140,11 @@ class GatedField(RateModel):
         self.rng = np.random.default_rng(s.seed)  # of dropout; `fit` puts its own here
         self.held = None  # couplings of both parts [2, N, N] as a chip holds them, rounded to scales of their own
 
+    @property
+    def holds_chip(self):
+        """Whether this is a copy with the couplings of a chip."""
+        return self.held is not None
+
     def steps(self, x):
         """States ``[2, B, N]`` after each step, real and imaginary, and gates ``[B, N]``, as two lists.
 
@@ -216,6 +221,10 @@ class GatedField(RateModel):
             ("imaginary", "output", read[n:], None),
         ]
         return projections, dict(zip(("real", "imaginary", "gate"), bias, strict=True)) | {"output": self.head.bias}
+
+    def times_driven(self, population, steps):
+        """Nodes are driven at every step, outputs once."""
+        return 1 if population == "output" else steps
 
     def rewire(self, weights, biases):
         """A copy with the weights of a chip."""

@@ -109,6 +109,11 @@ class NeuralField(RateModel):
             self.router = ThalamicRouter() if self.settings.router else None
             self.head = nn.Linear(n, n_classes)
 
+    @property
+    def holds_chip(self):
+        """Whether this is a copy with the couplings of a chip."""
+        return self.held is not None
+
     def steps(self, x):
         """States of all steps, ``[(real, imaginary, magnitude, gain), ...]`` of ``[B, N]`` each.
 
@@ -210,6 +215,11 @@ class NeuralField(RateModel):
             ("rate", "output", self.head.weight.T, None),
         ]
         return projections, {"real": self.drive.bias, "output": self.head.bias}
+
+    def times_driven(self, population, steps):
+        """Nodes are driven at every step, outputs once."""
+        steps = self.settings.chunks if self.settings.chunks > 1 else steps
+        return 1 if population == "output" else steps * self.settings.repeats
 
     def rewire(self, weights, biases):
         """A copy with the weights of a chip."""

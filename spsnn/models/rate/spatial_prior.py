@@ -87,6 +87,7 @@ class SpatialPriorLinear(nn.Module):
         bias: ``[n_post]``.
         mask: bool ``[n_pre, n_post]``; False where a synapse was pruned.
         kernel: K of the present epoch ``[n_pre, n_post]``; not saved, it follows from the settings and ``progress``.
+        unit: what K was divided by, 1 unless ``rescale``.
         progress: share of training a, from 0 to 1.
 
     Args:
@@ -135,7 +136,8 @@ class SpatialPriorLinear(nn.Module):
         elif s.control == "matched":
             made = torch.full_like(made, float(made.square().mean().sqrt()))
         made = made * (made >= s.prune)
-        self.kernel.copy_(made / made.square().mean().sqrt() if s.rescale else made)
+        self.unit = float(made.square().mean().sqrt()) if s.rescale else 1.0
+        self.kernel.copy_(made / self.unit)
 
     def weights(self):
         """Effective weights E ``[n_pre, n_post]``."""
@@ -159,8 +161,8 @@ class SpatialPriorLinear(nn.Module):
         return self.settings.decay * ((self.weight - self.kernel) * self.mask).square().sum()
 
     def sparsity(self):
-        """Share of synapses whose kernel lies below 0.1: weak, not absent, since kernels have a floor."""
-        return float((self.kernel < FLOOR).float().mean())
+        """Share of synapses whose kernel, before ``rescale``, lies below 0.1: weak, not absent, by their floor."""
+        return float((self.kernel * self.unit < FLOOR).float().mean())
 
     def prune_(self, keep):
         """Keep the synapses of the bool ``keep [n_pre, n_post]`` alone."""
@@ -171,6 +173,11 @@ class SpatialPriorLinear(nn.Module):
     def per_synapse(self):
         """Parameters ``[n_pre, n_post]`` with a value for every synapse."""
         return [self.weight]
+
+    def magnitudes(self):
+        """``|E| [n_pre, n_post]``, by which synapses are ranked when they are pruned."""
+        with torch.no_grad():
+            return self.weights().abs()
 
     def forward(self, x):
         """``[..., n_post]`` from ``[..., n_pre]``."""
@@ -243,10 +250,13 @@ class SpatialPriorMLP(RateModel):
         return {"sparsity": self.sparsity(), "density": self.density()}
 
     def hard_pruned(self, below=FLOOR):
-        """A copy without the synapses whose kernel lies below ``below``: what the sparsity is worth once it is real."""
+        """A copy without the synapses whose kernel, before ``rescale``, lies below ``below``.
+
+        What the sparsity is worth once it is real: the effective weights of the synapses that stay are unchanged.
+        """
         copy = self.copy()
         for layer in copy.layers:
-            layer.prune_(layer.mask & (layer.kernel >= below))
+            layer.mask &= layer.kernel * layer.unit >= below  # weights stay, the norm of ``normalise`` is over them
         return copy
 
     def synapses(self):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
@@ -30,9 +30,13 @@ class TaskSettings(PriorSettings):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.kernel != PriorSettings.kernel:
+            raise ConfigError(f"several tasks have a kernel each; put {self.kernel!r} in kernels in place of kernel")
         unknown = [name for name in self.kernels if name not in KERNELS]
         if unknown or not self.kernels:
             raise ConfigError(f"kernels must name one of {', '.join(KERNELS)} for each task, got {self.kernels}")
+        if self.sharpen_to is not None and "exponential" not in (*self.kernels, self.anneal_to):
+            raise ConfigError(f"sharpen_to belongs to the exponential kernel, got kernels={self.kernels}; leave it out")
         if self.mode == "decay":
             raise ConfigError("tasks share weights, which cannot decay to several kernels; take another mode")
         if self.image is not None or self.prune:
@@ -45,7 +49,9 @@ class SpatialPriorTasks(RateModel):
         h = relu(x A_t + a_t);   h = relu(h (W o K_t) + b) for each shared layer;   logits = h B_t + c_t
 
     Kernels fade linearly to 1 by default (``anneal_to="none"``).  A batch mixes the tasks in the proportion of their
-    samples, and the loss is its mean, so that each task weighs as much as it has samples.
+    samples, and the loss is its mean, so that each task weighs as much as it has samples; the published loss is the sum
+    of the tasks' means.  ``control="shuffle"`` permutes the kernels of all tasks alike, so that what is strong for one
+    and weak for another stays so.
 
     Args:
         sizes: ``[inputs of all tasks, first hidden, ..., last hidden, outputs of all tasks]``; two hidden at least.
@@ -72,7 +78,8 @@ class SpatialPriorTasks(RateModel):
         self.out = nn.ModuleList(SpatialPriorLinear(self.sizes[-2], n, plain, generator) for n in s.outputs)
         self.shared = nn.ModuleList()
         for a, b in zip(self.sizes[1:-2], self.sizes[2:-1], strict=True):
-            layers = [SpatialPriorLinear(a, b, self._prior(t), generator) for t in range(tasks)]
+            k = len(self.shared)
+            layers = [SpatialPriorLinear(a, b, self._prior(t), generator, k) for t in range(tasks)]
             for layer in layers[1:]:
                 layer.weight, layer.bias, layer.scale = layers[0].weight, layers[0].bias, layers[0].scale
             self.shared.append(nn.ModuleList(layers))
@@ -81,7 +88,10 @@ class SpatialPriorTasks(RateModel):
         own = {
             name: value for name, value in asdict(self.settings).items() if name in PriorSettings.__dataclass_fields__
         }
-        return replace(PriorSettings(**own), kernel=self.settings.kernels[task])
+        own["kernel"] = self.settings.kernels[task]
+        if "exponential" not in (own["kernel"], own["anneal_to"]):
+            own["sharpen_to"] = None
+        return PriorSettings(**own)
 
     @classmethod
     def for_data(cls, data, hidden, settings):

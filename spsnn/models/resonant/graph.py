@@ -39,6 +39,11 @@ class ResonantModel(RateModel):
             raise ConfigError(f"a resonant network has sizes [inputs, nodes, outputs], got {self.sizes}")
         self.init_mean = self.code = self.tuning = self.readout = None
 
+    @property
+    def holds_chip(self):
+        """Whether this is a copy with the synapses of a chip."""
+        return self.held_weight is not None
+
     def start_epoch(self, epoch, epochs):
         """Every tenth epoch the slow rule changes the structure, see `SlowLearning`."""
         if self.settings.rule != "none" and epoch and epoch % RESTRUCTURE_EVERY == 0:
@@ -134,6 +139,12 @@ class ResonantModel(RateModel):
         if self.code is not None:
             projections.append(("nodes", "state", self.own_terms(), None))
         return projections, self._biases()
+
+    def times_driven(self, population, steps):
+        """Sparks form at every position of the window, states in every round; the head reads once."""
+        if population in ("spark1", "spark"):
+            return steps - self.span + 1
+        return self.settings.n_steps if population == "state" else 1
 
     def own_terms(self, nodes=slice(None)):
         """Terms ``W_c U_i`` of the given nodes, ``[n, H]``."""

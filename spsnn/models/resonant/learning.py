@@ -15,6 +15,7 @@ SILENT = 0.01  # mean activation below which a node is moved
 JITTER = 0.05
 PRUNE_BELOW = 0.01
 SPROUT_BELOW, SPROUT_ABOVE = 0.1, 0.9  # affinity, correlation
+LEAST_CHANGE = 1e-6  # standard deviation of an activation, as a share of its root mean square
 
 
 class SlowBase:
@@ -43,7 +44,7 @@ class SlowBase:
 
     def follow(self, mean, n_samples):
         """Move thresholds by the batch mean ``[N]`` of the final activation and count it."""
-        self.theta.add_(THRESHOLD_RATE * (mean - TARGET)).clamp_(0.01, 0.99)
+        self.theta.add_((THRESHOLD_RATE * (mean - TARGET)).to(self.theta)).clamp_(0.01, 0.99)
         self.seen += n_samples
         self.activation_sum += n_samples * mean.double()
 
@@ -121,10 +122,10 @@ class SlowLearning(SlowBase):
         """
         if not hasattr(self, "activation"):
             raise DataError("slow_step needs the activity of a forward pass; call the model first")
-        mean = self.activation.mean(0)
-        self.learn_affinity(loss, mean)
-        self.follow(mean, len(self.activation))
-        a = self.activation.double()  # a variance that is a small difference of sums
+        a = self.activation.double()  # a variance is a small difference of two sums
+        mean = a.mean(0)
+        self.learn_affinity(loss, mean.to(self.theta))
+        self.follow(mean, len(a))
         self.activation_products += a.T @ a
 
     def learn_affinity(self, loss, mean):
@@ -155,11 +156,12 @@ class SlowLearning(SlowBase):
         """
         seen, mean = self.seen.item(), self.activation_sum / self.seen
         moved = self.move_silent(generator)
-        covariance = self.activation_products / seen - torch.outer(mean, mean)
-        deviation = covariance.diagonal().clamp_min(0).sqrt()
-        scale = torch.outer(deviation, deviation)
-        # A node that never changes correlates with none.
-        correlation = torch.where(scale > 1e-12, covariance / scale.clamp_min(1e-12), 0)
+        products = self.activation_products / seen
+        covariance = products - torch.outer(mean, mean)
+        # A node that changes by no more than rounding correlates with none.
+        changes = covariance.diagonal() > LEAST_CHANGE**2 * products.diagonal()
+        deviation = torch.where(changes, covariance.diagonal(), math.inf).sqrt()
+        correlation = covariance / torch.outer(deviation, deviation)
         s = torch.sigmoid(self.sender @ self.receiver.T)
         weak = self.kept & (s < PRUNE_BELOW)
         new = (correlation > SPROUT_ABOVE) & (s < SPROUT_BELOW)

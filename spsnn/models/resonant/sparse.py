@@ -168,6 +168,20 @@ class SparseResonantNetwork(SparseSlowLearning, ResonantModel):
         mask[pre, post] = True
         return w, mask
 
+    def storage(self):
+        """As `RateModel.storage`, from the synapses that are there, also where there are too many nodes for `coupling`.
+
+        ``weights`` counts every matrix once, the synapses between nodes, the window and the code, biases included.
+        """
+        counts = [parameter.numel() for _, _, parameter, _ in self._matrices()]
+        counts += [bias.numel() for bias in self._biases().values()]
+        counts.append(len(self.graph()[3]))
+        if self._windowed():
+            counts.append(self.sizes[0] * self.span)
+        if self.code is not None:
+            counts.append(self.sizes[1] * self.settings.width)
+        return {"weights": sum(counts), "numbers": self.n_parameters()}
+
     def hold_(self, weight, code, source):
         """As `ResonantModel.hold_`, with the synapses that ``source`` has now."""
         super().hold_(weight, code, source)
