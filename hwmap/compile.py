@@ -14,9 +14,9 @@ from spsnn.hwmap.exports import export
 from spsnn.hwmap.exports import layout as layouts
 from spsnn.hwmap.exports.sanafe import write_sanafe
 from spsnn.hwmap.noc.result import simulate_noc
+from spsnn.hwmap.partition.cores import cores_again, resolve
 from spsnn.hwmap.partition.cores import partition as assign_cores
-from spsnn.hwmap.partition.cores import resolve
-from spsnn.hwmap.partition.crossbar import assign_tiles
+from spsnn.hwmap.partition.crossbar import assign_tiles, tiles_again
 from spsnn.hwmap.partition.fan_in import check_relays, partition_in_parts
 from spsnn.hwmap.partition.resources import LIMITS
 from spsnn.hwmap.place.methods import place
@@ -195,6 +195,11 @@ def compile(
         DataError: the network has no measured rates.
         CapacityError: the network does not fit, or a core cannot hold its time constants.
     """
+    if objective is not None and not str(placement).endswith("+refine"):
+        raise ConfigError(
+            f"objective is that of the swap search, which placement={placement!r} leaves out; take "
+            f"placement='{placement}+refine'"
+        )
     mapper = _Mapper(network, target, seed, partition, delay_mode, cores, scale, split_fan_in)
     return mapper.chip(placement, objective=objective)
 
@@ -276,7 +281,11 @@ class _Mapper:
             self.extra |= {"laws": laws, "coordinates": coordinates, "grid": grid}
         how = {"method": self.options["partition"], "cores": cores, "seed": seed}
         delays = np.concatenate([np.zeros(0, np.int64), *self.integers.delays])
-        if held is not None:
+        if held is not None and self.target.family == "crossbar":
+            self.partition = tiles_again(self.flat, self.target, delays, held)
+        elif held is not None and held.part is None:
+            self.partition = cores_again(self.flat, self.target, self.bits, held)
+        elif held is not None:
             self.partition = held
             check_relays(self.flat, held, delays)
         elif self.target.family == "crossbar":

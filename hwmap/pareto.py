@@ -26,7 +26,7 @@ def pareto(
         target: as in ``compile``.
         divisions: steps of the grid along an axis; ``(divisions + 1)(divisions + 2) / 2`` placements in ``hop`` mode,
             ``divisions + 1`` otherwise.
-        placement: the start.
+        placement: the start; ``+refine`` after it changes nothing, since every row but the start is refined.
         seed: of partition, start and search; equal seeds give equal rows.
         partition, delay_mode, cores, split_fan_in: as in ``compile``.
 
@@ -41,6 +41,7 @@ def pareto(
     """
     if isinstance(divisions, bool) or not isinstance(divisions, (int, np.integer)) or divisions < 1:
         raise ConfigError(f"pareto needs divisions >= 1, got {divisions!r}")
+    placement = placement.removesuffix("+refine")
     mapper = _Mapper(network, target, seed, partition, delay_mode, cores, split_fan_in=split_fan_in)
     rows = [_row(mapper.chip(placement), None)]
     scale = [rows[0][term] or 1.0 for term in TERMS]

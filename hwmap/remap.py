@@ -20,6 +20,7 @@ def remap(chip, network):
 
     Raises:
         ConfigError: other populations or other synapses.
+        CapacityError: its delays take more memory, rows or tiles than there are.
     """
     old, options = chip.network, dict(chip.options)
     if _shape(network) != _shape(old) or not all(

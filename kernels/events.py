@@ -158,6 +158,16 @@ class SpikeBatch:
         last = self.n_steps(dt) - 1
         return np.minimum(np.rint(self.times / dt), last).astype(np.int32)
 
+    def distinct(self, dt):
+        """The batch with one spike, the earliest, of those of a unit that fall into one grid step."""
+        sample = np.repeat(np.arange(len(self)), np.diff(self.offsets))
+        at = (sample * self.n_steps(dt) + self.steps(dt)) * self.n_units + self.units
+        kept = np.sort(np.unique(at, return_index=True)[1])  # the first of equals, times being sorted
+        if len(kept) == len(at):
+            return self
+        offsets = np.searchsorted(kept, self.offsets).astype(np.int64)
+        return SpikeBatch(self.times[kept], self.units[kept], offsets, self.n_units, self.duration, self.labels)
+
     def to_dense(self, dt):
         """Spike counts on the grid, float32 ``[B, T, n_units]``, with ``T = n_steps(dt)``."""
         dense = np.zeros((len(self), self.n_steps(dt), self.n_units), np.float32)

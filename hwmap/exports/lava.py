@@ -26,7 +26,12 @@ TIME_LIMIT = 600.0  # seconds
 
 
 def describe(network):
-    """Arrays of an `IntegerNetwork` for ``run_lava.py``, see docs/lava.md."""
+    """Arrays of an `IntegerNetwork` for ``run_lava.py``, see docs/lava.md.
+
+    Raises:
+        ExportError: several synapses from one neuron to another in one projection.
+    """
+    network.check_single("lava")
     meta = {
         "format": FORMAT,
         "schema": SCHEMA,

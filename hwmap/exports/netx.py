@@ -82,11 +82,16 @@ def _chain(network):
             f"{loops[0].pre} -> {loops[0].post} is recurrent with delays of {loops[0].delay.min()} to "
             f"{loops[0].delay.max()} steps; netx has no recurrent delays: export to lava or nir"
         )
+    network.check_single("netx")
     names = [p.name for p in network.populations]
     if len(network.inputs) != 1 or network.populations[0].kind != "input":
         extra = [p.name for p in network.inputs]
         raise ExportError(f"netx has one input, this network has {', '.join(extra)}: export to lava or nir")
     found = {(p.pre, p.post): p for p in network.projections}
+    if len(found) < len(network.projections):
+        pairs = [(p.pre, p.post) for p in network.projections]
+        pre, post = next(pair for pair in pairs if pairs.count(pair) > 1)
+        raise ExportError(f"{pre} -> {post} is there more than once, netx holds one matrix: export to lava or nir")
     wanted = list(pairwise(names))
     if set(found) != set(wanted):
         odd = sorted(set(found) ^ set(wanted))[0]

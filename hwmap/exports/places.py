@@ -8,6 +8,7 @@ import numpy as np
 
 from spsnn.atomic import replacing
 from spsnn.errors import ExportError
+from spsnn.hwmap.traffic.flat import coordinates
 
 
 def write_csv(chip, path):
@@ -20,7 +21,8 @@ def write_csv(chip, path):
         ExportError: if the file cannot be written.
     """
     network = chip.network
-    dimension = max((p.positions.shape[1] for p in network.populations if p.positions is not None), default=0)
+    positions = {p.name: coordinates(p) for p in network.populations if p.positions is not None}
+    dimension = max((x.shape[1] for x in positions.values()), default=0)
     header = [
         "population",
         "kind",
@@ -37,6 +39,6 @@ def write_csv(chip, path):
         for p in network.populations:
             core, tile = chip.core_of(p.name), chip.tile_of(p.name)
             rates = [""] * p.size if p.rates is None else np.asarray(p.rates, float).tolist()
-            places = [[""] * dimension] * p.size if p.positions is None else p.positions.tolist()
+            places = positions[p.name].tolist() if p.name in positions else [[""] * dimension] * p.size
             for k in range(p.size):
                 out.writerow([p.name, p.kind, k, int(core[k]), *(int(x) for x in tile[k]), rates[k], *places[k]])

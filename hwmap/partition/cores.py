@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import mtkahypar
@@ -122,6 +122,18 @@ def partition(flat, target, bits, *, method="auto", cores=None, seed=0):
         resources, moves = _smallest(attempt, flat, target, bits)
     use = resources.use()
     return Partition(resources.core, resources.n_cores, use, resources.reached, moves, figures=figures)
+
+
+def cores_again(flat, target, bits, held):
+    """A `Partition` with what another network of the same synapses uses.
+
+    Raises:
+        CapacityError: a core is too full for it.
+    """
+    resources = Resources(flat, target, bits, held.core, held.n_cores)
+    if (resources.shares() > 1).any():
+        raise _too_big(resources, f"the {held.n_cores} cores that it lies on; compile it anew")
+    return replace(held, use=resources.use(), reached=resources.reached)
 
 
 def neuron_order(flat, k, *, method="mtkahypar", seed=0):

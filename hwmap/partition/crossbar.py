@@ -79,9 +79,23 @@ def assign_tiles(flat, target, delays, *, method="auto", cores=None, seed=0):
             f"{homes} for its neurons and {k - homes} for rows beyond the first {target.crossbar_rows}; {target.name} "
             f"has n_cores {target.n_cores}: take a target with n_cores >= {k} or larger tiles, or prune synapses"
         )
-    reached = np.zeros((flat.n, k), bool)
-    reached[flat.pre, tile] = True
-    return _result(flat, target, core, row, tile, home, reached)
+    return _result(flat, target, core, row, tile, home)
+
+
+def tiles_again(flat, target, delays, held):
+    """The tiles of a ``CrossbarPartition`` with the rows that other delays need.
+
+    Raises:
+        CapacityError: the rows take another number of tiles.
+    """
+    homes = int((held.home == np.arange(held.n_cores)).sum())
+    row, tile, home = _rows_to_tiles(flat, target, held.core[flat.post], delays, homes)
+    if len(home) != held.n_cores:
+        raise CapacityError(
+            f"network {flat.network.name!r} lies on {held.n_cores} tiles, with its delays now it needs {len(home)}; "
+            "compile it anew"
+        )
+    return _result(flat, target, held.core, row, tile, home)
 
 
 def _rows_to_tiles(flat, target, block, delays, homes):
@@ -100,8 +114,10 @@ def _rows_to_tiles(flat, target, block, delays, homes):
     return row, tile[row], home
 
 
-def _result(flat, target, core, row, tile, home, reached):
+def _result(flat, target, core, row, tile, home):
     k, homes = len(home), int((home == np.arange(len(home))).sum())
+    reached = np.zeros((flat.n, k), bool)
+    reached[flat.pre, tile] = True
 
     def distinct(values):
         """Number of different values on every tile."""

@@ -132,6 +132,22 @@ class IntegerNetwork:
         )
         return cls(populations, projections, graph.dt, graph.n_steps, graph.name)
 
+    def check_single(self, form):
+        """Refuse several synapses from one neuron to another in one projection, for a form that stores matrices.
+
+        Raises:
+            ExportError: names the first of them.
+        """
+        for p in self.projections:
+            place = p.sources.astype(np.int64) * self[p.post].size + p.indices
+            found, counts = np.unique(place, return_counts=True)
+            if (counts > 1).any():
+                pre, post = divmod(int(found[np.argmax(counts > 1)]), self[p.post].size)
+                raise ExportError(
+                    f"{p.pre} -> {p.post} has {counts.max()} synapses from neuron {pre} to {post}, {form} holds one; "
+                    "give them a projection each, or export to nir"
+                )
+
     def __getitem__(self, name):
         for p in self.populations:
             if p.name == name:

@@ -218,7 +218,8 @@ def map_model(
         on_timed: called with the `NocResult` of the traces, where there are any.
 
     Returns:
-        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` and ``stages`` where asked for, and
+        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` (of a spiking network with one input
+        spike of a unit in each step, as they reach a chip) and ``stages`` where asked for, and
         those of the traces with the timing before their names.
     """
     if timing not in ("simple", *TIMINGS) or samples < 1:
@@ -233,7 +234,8 @@ def map_model(
     figures = chip.report()
     if accuracy:
         figures["float_accuracy"] = evaluate(model, data)["accuracy"]
-        figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), data)["accuracy"]
+        on_chip = data.events.distinct(model.grid.dt) if model.spiking else data
+        figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), on_chip)["accuracy"]
     if stages:
         figures["stages"] = deploy.staged(model, data.events, chip=chip)[0]
     if timing != "simple":

@@ -75,6 +75,9 @@ def to_nir(network, *, euler=False):
             weight, here = np.zeros(shape), steps == n
             np.add.at(weight, (p.indices[here], p.sources[here]), p.weight[here])
             source, branch = p.pre, f"{p.pre}_to_{p.post}_{n}"
+            if branch in nodes:  # of another projection between the two
+                nodes[branch].weight += weight
+                continue
             if n:
                 source = f"{p.pre}_delayed_{n}"
                 if source not in nodes:

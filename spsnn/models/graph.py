@@ -20,11 +20,14 @@ def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
     Args:
         model: `SpSNN`, or a rate-coded model.
         events: `SpikeBatch` on which spikes per neuron and inference are measured, or a data set, or None: no rates.
+            Several input spikes of a unit in one step count as one, as which they reach a chip.
         source: what the events are, kept with the rates.
     """
     if not model.spiking:
         return model.to_graph(events, batch_size=batch_size, source=source, name=name)
     events = getattr(events, "events", events)
+    if events is not None:
+        events = events.distinct(model.grid.dt)
     with resting(model), torch.no_grad():
         return _to_graph(model, events, batch_size, source, name)
 

@@ -7,7 +7,7 @@ import pytest
 
 import spsnn
 from spsnn.deploy import codesign, finetune
-from spsnn.errors import ConfigError
+from spsnn.errors import CapacityError, ConfigError
 from spsnn.graph import Network, Population, Projection
 from spsnn.hwmap import compile, load_target
 from spsnn.hwmap.cost.route import synapse_hops
@@ -30,6 +30,28 @@ def test_the_same_network_is_mapped_the_same_again(digits, mode):
     np.testing.assert_array_equal(louder.slots, chip.slots)
     with pytest.raises(ConfigError, match="same populations and synapses"):
         remap(chip, replace(network, projections=network.projections[:1]))
+
+
+def test_what_no_longer_fits_its_cores_is_refused():
+    rng = np.random.default_rng(0)
+    populations = (
+        Population("in", 60, "input", rng.normal(size=(60, 2)), {}, np.ones(60)),
+        Population("out", 60, "li", rng.normal(size=(60, 2)), {"tau_mem": 20.0, "tau_syn": 5.0}),
+    )
+    projection = Projection.from_dense("in", "out", rng.normal(size=(60, 60)), np.zeros((60, 60)))
+    network = Network(populations, (projection,), 1.0, 50.0)
+    spread = replace(network, projections=(replace(projection, delay=rng.integers(0, 20, 3600).astype(float)),))
+    tiles = compile(network, load_target("crossbar", energy_synaptic_op_pj=1.0))
+    with pytest.raises(CapacityError, match=r"lies on 1 tiles, with its delays now it needs \d+; compile it anew"):
+        remap(tiles, spread)
+    memory = 60 * 60 * 8 + 1000
+    chip = compile(network, load_target("loihi2", synapse_memory_bits_per_core=memory))
+    with pytest.raises(CapacityError, match="the 1 cores that it lies on; compile it anew"):
+        remap(chip, spread)
+    roomy = compile(network, "loihi2")
+    chips = roomy, remap(roomy, spread), compile(spread, "loihi2", cores=1)
+    before, again, fresh = (chip.report()["utilisation_synapse_memory_bits_max"] for chip in chips)
+    assert before < again == fresh
 
 
 def test_hop_ticks_by_hand():

@@ -1,5 +1,7 @@
 """NIR: the equations of a file, round trips, files of others, and another simulator."""
 
+from dataclasses import replace
+
 import nir
 import numpy as np
 import pytest
@@ -103,6 +105,16 @@ def test_delays_are_branches_that_add_up():
     np.testing.assert_array_equal(sum(matrices), dense.T)
     assert len(matrices) == len(np.unique(delay[mask]))
     assert sum((m != 0).sum() for m in matrices) == mask.sum()
+
+
+def test_projections_between_the_same_two_add_up():
+    net = network()
+    twice = replace(net, projections=(*net.projections, net.projections[0]))
+    one, two = to_nir(net), to_nir(twice)
+    assert one.edges == two.edges
+    for name, node in one.nodes.items():
+        if name.startswith("in_to"):
+            np.testing.assert_array_equal(two.nodes[name].weight, 2 * node.weight)
 
 
 def test_parameters_of_each_neuron_and_resets_are_held(tmp_path):

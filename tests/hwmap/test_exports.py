@@ -214,3 +214,29 @@ def test_csv_has_a_row_for_every_neuron(tmp_path):
     np.testing.assert_allclose([[float(row["x0"]), float(row["x1"])] for row in hidden], population.positions)
     np.testing.assert_allclose([float(row["spikes"]) for row in hidden], population.rates)
     assert {row["core"] for row in rows if row["population"] == "in"} == {"-1"} and rows[-1]["spikes"] == ""
+
+
+def test_csv_of_neurons_on_a_line(tmp_path):
+    network = chain()
+    line = tuple(replace(p, positions=p.positions[:, 0]) for p in network.populations)
+    compile(replace(network, populations=line), "loihi2", partition="mtkahypar").export(tmp_path / "line.csv")
+    with open(tmp_path / "line.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["x0"]) for row in rows[:8]] == pytest.approx(line[0].positions)
+
+
+def test_what_a_matrix_cannot_hold_is_refused(tmp_path):
+    network = chain()
+    first, last = network.projections
+    again = replace(first, weight=-0.5 * first.weight, delay=np.minimum(first.delay + 3, 62))
+    two = compile(replace(network, projections=(first, again, last)), "loihi2")
+    with pytest.raises(ExportError, match=r"in -> hidden is there more than once, netx holds one matrix"):
+        two.export(tmp_path / "two.net")
+    doubled = Projection(
+        "in", "hidden", 2 * first.indptr, *(np.repeat(x, 2) for x in (first.indices, first.weight, first.delay))
+    )
+    twice = compile(replace(network, projections=(doubled, last)), "loihi2")
+    for name in ("twice.net", "twice.npz"):
+        with pytest.raises(ExportError, match=r"in -> hidden has 2 synapses from neuron 0 to \d+"):
+            twice.export(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -224,8 +224,11 @@ def test_pareto_front(build):
     assert rows[0]["dominated"] or not any(all(row[t] <= rows[0][t] for t in TERMS) for row in rows[1:])
     stored = pareto(network, **options, delay_mode="stored")
     assert len(stored) == 3 and all(row["delay_error_per_inference"] == 0 for row in stored)
+    assert pareto(network, **options, placement="learned+refine") == rows
     with pytest.raises(ConfigError, match="divisions >= 1"):
         pareto(network, divisions=0)
+    with pytest.raises(ConfigError, match=r"placement='hilbert' leaves out; take placement='hilbert\+refine'"):
+        compile(network, "mesh", placement="hilbert", objective=Objective(hops=0.0, link=1.0))
 
 
 def test_dominated():

@@ -183,3 +183,12 @@ def test_event_round_trip_on_the_grid(samples):
         for b in (batch[i] for i in range(len(batch)))
     ]
     assert got == want
+
+
+def test_distinct_keeps_the_first_spike_of_a_unit_and_step():
+    samples = [([0.1, 0.3, 0.4, 1.2, 1.3], [2, 0, 2, 0, 0]), ([], []), ([0.2, 9.8], [2, 2])]
+    batch = SpikeBatch.from_samples(samples, 3, 10.0, [0, 1, 0])
+    kept = batch.distinct(1.0)
+    assert np.array_equal(kept.to_dense(1.0), np.minimum(batch.to_dense(1.0), 1))
+    assert kept.times.tolist() == pytest.approx([0.1, 0.3, 1.2, 0.2, 9.8]) and kept.labels.tolist() == [0, 1, 0]
+    assert kept.distinct(1.0) is kept and batch.distinct(0.01) is batch
