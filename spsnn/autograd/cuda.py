@@ -68,14 +68,15 @@ class _Population(torch.autograd.Function):
             active = active_positions(z, potential - neuron.threshold, grid).view(shape) if call.learning else None
             call.own = DeviceSpikes.marked(z.view(shape), active)
         ctx.call = call
-        ctx.save_for_backward(*tensors)
+        out_z, out_v = z.view(shape), potential.view(shape) if call.keep_potential else like.new_empty(0)
+        ctx.save_for_backward(*tensors, out_z, out_v)
         ctx.set_materialize_grads(False)
-        return z.view(shape), potential.view(shape) if call.keep_potential else like.new_empty(0)
+        return out_z, out_v
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_z, grad_v):
-        ctx.saved_tensors  # noqa: B018  torch refuses here if a weight or coordinate has changed since
+        ctx.saved_tensors  # noqa: B018  torch refuses here if a weight, coordinate or output has changed since
         call, neuron, grid = ctx.call, ctx.call.neuron, ctx.call.grid
         constants, z, potential, current, adaptation = call.tape
         last, n = call.projections[-1], constants.shape[1]

@@ -119,7 +119,7 @@ class Projection:
         weight, delay, pre, post, alpha, _ = self.tensors
         n_pre, n_post = weight.shape
         n_samples = len(grad_0)
-        sum_0 = weight.new_empty(chunks(n_samples), n_pre, n_post)
+        sum_0 = weight.new_empty(chunks(n_samples), n_pre, n_post) if n_samples else weight.new_zeros(1, n_pre, n_post)
         sum_1 = torch.empty_like(sum_0)
         size = 2 * kernels.TILE * self.n_steps * weight.element_size()
         grid = blocks(n_post, kernels.TILE), len(sum_0), blocks(n_pre, THREADS)

@@ -35,12 +35,14 @@ class _Neurons(torch.autograd.Function):
         run, ctx.adjoint = kernels(neuron.functions, len(start))
         run(x, *loop, p, spikes, u, states)
         ctx.tape, ctx.constants, ctx.grid, ctx.delay = (x, spikes, u, states), (*loop, p), grid, delay
-        ctx.save_for_backward(weight, *rest)
-        return torch.from_numpy(spikes), torch.from_numpy(u)
+        out_z, out_u = torch.from_numpy(spikes), torch.from_numpy(u)
+        ctx.save_for_backward(weight, *rest, out_z, out_u)  # outputs share the tape: torch refuses if they were changed
+        return out_z, out_u
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads):
+        saved = ctx.saved_tensors
         x, spikes, _, states = ctx.tape
         grid = ctx.grid
         grads = [g.contiguous().numpy() for g in grads]
@@ -49,7 +51,7 @@ class _Neurons(torch.autograd.Function):
             *ctx.tape, *grads, *ctx.constants, grid.detach_reset, SURROGATES[grid.surrogate],
             x.dtype.type(grid.slope), grad_state, grad_x,
         )  # fmt: skip
-        weight, *rest = ctx.saved_tensors
+        weight, *rest = saved[:-2]
         loop = [None] * 5
         if weight is not None:
             source = Spikes(*group_marked(spikes), spikes.shape)

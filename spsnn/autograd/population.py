@@ -113,9 +113,9 @@ class _Population(torch.autograd.Function):
         )  # fmt: skip
         call.tape = (constants, spikes, potential, current, adaptation)
         ctx.call = call
-        ctx.save_for_backward(*tensors)
         out_v = torch.from_numpy(potential) if call.keep_potential else torch.empty(0, dtype=tensors[0].dtype)
         out_z = torch.from_numpy(spikes)
+        ctx.save_for_backward(*tensors, out_z, out_v)  # outputs share the tape: torch refuses if they were changed
         ctx.set_materialize_grads(False)
         return out_z, out_v
 
@@ -228,7 +228,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
         neuron: neuron model, e.g. `spsnn.LIF`.
         inputs: list of ``(spikes, weight [I, J], delay)`` or ``(spikes, weight, delay, mask)``; a delay is ``[I, J]``
             in ms or `Distances`; a mask is bool ``[I, J]``, and weights are zero where it is False: on the CPU such
-            synapses cost nothing and have no gradient.
+            synapses cost nothing.  Their gradient is 0 where the sparse kernels run, below a density of 0.8; pass
+            ``weight * mask``, as the synapses of a model do, to have it 0 throughout.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay)``, also with a mask, or None; a recurrent delay acts for at least one step.
         drive: `Drive`, or None: a bias and batch normalisation of what the inputs bring, in `round` mode.

@@ -77,7 +77,7 @@ class Spikes:
 def _only(ptr, steps, kept):
     counts = np.diff(ptr, axis=1)
     ends = np.cumsum(counts * kept).reshape(counts.shape)
-    starts = np.concatenate([[0], ends[:-1, -1]])
+    starts = np.concatenate([[0], ends[:, -1]])[:-1]
     found = np.concatenate([starts[:, None], ends], 1).astype(ptr.dtype)
     return found, steps[np.repeat(kept.ravel(), counts.ravel())]
 

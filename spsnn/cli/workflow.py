@@ -218,9 +218,10 @@ def map_model(
         on_timed: called with the `NocResult` of the traces, where there are any.
 
     Returns:
-        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` (of a spiking network with one input
-        spike of a unit in each step, as they reach a chip) and ``stages`` where asked for, and
-        those of the traces with the timing before their names.
+        ``(chip, figures)``, figures with ``float_accuracy``, ``mapped_accuracy`` and ``stages`` where asked for, and
+        those of the traces with the timing before their names.  Several input spikes of a unit in one step are one
+        message: a graded spike that carries their number where the target has some, else a plain spike, and the others
+        are lost.  ``inputs_joined_percent`` and ``inputs_label`` say so where it happens.
     """
     if timing not in ("simple", *TIMINGS) or samples < 1:
         raise ConfigError(
@@ -234,8 +235,9 @@ def map_model(
     figures = chip.report()
     if accuracy:
         figures["float_accuracy"] = evaluate(model, data)["accuracy"]
-        on_chip = data.events.distinct(model.grid.dt) if model.spiking else data
+        on_chip, joined = _on_chip(model, data, chip.target)
         figures["mapped_accuracy"] = evaluate(models.from_graph(model, chip.quantised), on_chip)["accuracy"]
+        figures |= joined
     if stages:
         figures["stages"] = deploy.staged(model, data.events, chip=chip)[0]
     if timing != "simple":
@@ -247,6 +249,21 @@ def map_model(
         found = result.report()
         figures |= {f"{timing}_{name.removeprefix('noc_')}": value for name, value in found.items()}
     return chip, figures
+
+
+def _on_chip(model, data, target):
+    """The data as a chip gets them, and what to report of it."""
+    if not model.spiking:
+        return data, {}
+    distinct = data.events.distinct(model.grid.dt)
+    if distinct is data.events:
+        return data, {}
+    graded = target.graded_spike_bits > 0
+    figures = {
+        "inputs_joined_percent": 100 * (1 - distinct.n_events / data.events.n_events),
+        "inputs_label": "graded spikes carry how many" if graded else "spikes of one step are one, the others are lost",
+    }
+    return (data if graded else distinct), figures
 
 
 def write_text(path, text):

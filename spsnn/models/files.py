@@ -33,13 +33,14 @@ def put_state(model, arrays, path):
     for name, tensor in own.items():
         array = arrays[name]
         want = tensor.cpu().numpy()
-        if array.shape != want.shape or array.dtype != want.dtype:
+        same_kind = array.dtype.kind == want.dtype.kind == "f"  # a model that was double() or float()
+        if array.shape != want.shape or (array.dtype != want.dtype and not same_kind):
             raise ModelFileError(
                 f"{path}: {name} should be {want.dtype} {want.shape}, the file has {array.dtype} {array.shape}"
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelFileError(f"{path}: {name} holds values that are not finite")
-        tensors[name] = torch.from_numpy(np.array(array))
+        tensors[name] = torch.from_numpy(np.array(array, want.dtype))
     model.load_state_dict(tensors)
 
 

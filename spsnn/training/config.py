@@ -28,12 +28,12 @@ class TrainingConfig:
         rate_target, rate_weight: add ``rate_weight * mean_neurons (mean spikes - rate_target)^2`` for hidden neurons
             (spikes per sample); needs a surrogate estimator.
         time_weight: with ``first_spike``, add ``time_weight * mean(t_true / window)``, which favours early answers.
-        delay_weight, delay_band: add ``delay_weight * mean_synapses (share of max_delay outside delay_band)^2``, which
-            keeps delays from collapsing to zero or to ``max_delay``; see `delay_penalty`.
+        delay_weight, delay_band: add ``delay_weight * mean_projections mean_synapses (share of max_delay outside
+            delay_band)^2``, which keeps delays from collapsing to zero or to ``max_delay``; see `delay_penalty`.
         slope_start: slope of the surrogate at the first step; it grows geometrically to ``grid.slope`` at the last one,
             so that gradients are smooth at first and local at the end.  None: ``grid.slope`` throughout.
-        rescue: for a neuron that is silent over a whole batch, subtract ``rescue`` from the gradient of its incoming
-            weights, so that they grow; spikes that do not exist have no gradient of their own.
+        rescue: for a neuron that is silent over a whole batch, subtract ``rescue`` from the gradient of the weights
+            from the population before, so that they grow; spikes that do not exist have no gradient of their own.
         seed: of shuffling and augmentation.
     """
 

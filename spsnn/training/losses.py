@@ -43,7 +43,9 @@ def loss(output, labels, config, duration, estimator, n_hidden):
 
 
 def delay_penalty(model, band, rng):
-    """Mean over synapses of ``max(0, low - d / max_delay)^2 + max(0, d / max_delay - high)^2``, d before it is cut.
+    """Mean over projections of the mean over their synapses of
+
+        max(0, low - d / max_delay)^2 + max(0, d / max_delay - high)^2,    d before it is cut.
 
     Of a projection of more than `MOST_DELAYS` synapses, random presynaptic neurons stand for all.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from spsnn import AdEx
 from spsnn.autograd.population import Grid, run_population
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.linear import LIF, AdaptiveLIF, LeakyIntegrator
@@ -221,3 +222,22 @@ def test_the_unrolled_model_itself_on_the_smoothed_problem(kind):
     f().backward()
     for name in ("p_hidden", "alpha", "w_loop", "w_out"):
         assert relative(p[name].grad, central(quiet, p[name])) < 1e-6, name
+
+
+@pytest.mark.parametrize("neuron", [LIF(refractory=3.0), AdEx()])
+@pytest.mark.parametrize("changed", ["spikes", "potential"])
+def test_outputs_changed_in_place_are_refused(neuron, changed):
+    """They share memory with what the backward pass reads."""
+    spikes, p = fixed(dense_spikes(np.random.default_rng(6), (2, N_STEPS, N_PRE))), parameters(0)
+    delay = torch.zeros(N_PRE, N_HIDDEN, dtype=torch.float64)
+    z, v = run_population(
+        neuron,
+        [(spikes, p["w"], delay)],
+        Grid(dt=1.0, delays="round"),
+        (p["w_loop"], delay[:N_HIDDEN] + 1.0),
+        keep_potential=True,
+    )
+    total = z.dense.sum() + v.sum()
+    (z.dense if changed == "spikes" else v).mul_(0.5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        total.backward()

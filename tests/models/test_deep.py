@@ -118,6 +118,33 @@ def test_normalised_populations_keep_their_activity_when_weights_are_scaled():
     assert abs(net(batch()).spikes[0].counts().sum() / a - 1) < 0.02
 
 
+def test_two_backward_passes_through_one_graph_are_equal():
+    net = model(normalise="batch", recurrent=True, readout="mean_membrane")
+    total = net(batch()).logits.square().sum()
+    parameters = [p for p in net.parameters() if p.requires_grad]
+    first, second = (torch.autograd.grad(total, parameters, retain_graph=True) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.3}, {"normalise": "batch"}, {"recurrent": True}])
+def test_a_batch_without_samples_changes_nothing(settings):
+    net = model(readout="mean_membrane", **settings).train()
+    net(batch())
+    before = {name: x.clone() for name, x in net.state_dict().items()}
+    logits = net(batch()[:0]).logits
+    assert logits.shape == (0, 3)
+    logits.sum().backward()
+    assert all(p.grad is None or (p.grad == 0).all() for p in net.parameters())
+    assert all(torch.equal(x, before[name]) for name, x in net.state_dict().items())
+
+
+def test_bias_and_normalisation_are_of_linear_neurons():
+    for settings in ({"normalise": "batch"}, {"bias": True}):
+        with pytest.raises(ConfigError, match="scale the current of linear neurons, got 'adex'"):
+            SpSNN([4, 5, 2], neuron=spsnn.AdEx(), output=spsnn.LeakyIntegrator(20.0, 5.0), readout="mean_membrane",
+                  grid=Grid(dt=1.0, delays="round"), **settings)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "settings, rule",
     [

@@ -36,6 +36,15 @@ def test_round_trip_is_exact(saved):
     assert back.provenance["spsnn"] == spsnn.__version__
 
 
+@pytest.mark.parametrize("change", [torch.nn.Module.double, torch.nn.Module.float])
+def test_other_precisions_are_read_as_the_model_has_them(change, tmp_path):
+    model = SpSNN([4, 6, 3], learn_neuron=["tau_mem"])
+    before = {name: x.clone() for name, x in model.state_dict().items()}
+    spsnn.save(change(model), tmp_path / "m.h5")
+    for name, x in spsnn.load(tmp_path / "m.h5").state_dict().items():
+        assert x.dtype == before[name].dtype and torch.allclose(x, before[name]), name
+
+
 def edit(path, change):
     with h5py.File(path, "r+") as h:
         change(h)
@@ -71,7 +80,7 @@ def replace(name, array):
         (lambda h: h.__delitem__("state"), "lacks state"),
         (lambda h: h["state"].__delitem__("feedforward.0.weight"), "missing .*feedforward.0.weight"),
         (replace("state/feedforward.0.weight", np.zeros((2, 2), np.float32)), r"should be float32 \(4, 6\)"),
-        (replace("state/feedforward.0.weight", np.zeros((4, 6))), "has float64"),
+        (replace("state/feedforward.0.weight", np.zeros((4, 6), int)), "has int64"),
         (replace("state/feedforward.0.weight", np.full((4, 6), np.nan, np.float32)), "not finite"),
         (replace("config", "{not json"), "damaged"),
         (with_config("readout", "votes"), "readout must be one of"),
@@ -178,7 +187,7 @@ def rows(part, values, dtype):
         (rows("indices", [1, 1, 0, 5, 3], np.int32), "indices must rise within a row"),
         (rows("indices", [[1, 4, 0, 5, 3]], np.int32), "must be vectors"),
         (rows("values", [1, 2, 3, 4], np.float32), "5 indices and 4 values"),
-        (rows("values", [1, 2, 3, 4, 5], np.float64), r"should be float32 \(4, 6\), the file has float64"),
+        (rows("values", [1, 2, 3, 4, 5], np.int64), r"should be float32 \(4, 6\), the file has int64"),
         (rows("values", [1, 2, np.nan, 4, 5], np.float32), "not finite"),
         (lambda h: [h["state"].move(f"feedforward.0.weight.{p}", f"other.weight.{p}") for p in
                                    ("indptr", "indices", "values")], "other.weight belong to no weight of this model"),

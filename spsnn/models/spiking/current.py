@@ -70,8 +70,8 @@ class Current(torch.nn.Module):
         return factor, Drive(self.bias - self.mean * factor)
 
     def learn(self, drive):
-        """Take the batch's statistics into the running averages; the first batch is taken whole."""
-        if drive.mean is not None:
+        """Take the batch's statistics into the running averages; the first batch is taken whole, an empty one not."""
+        if drive.mean is not None and drive.mean.isfinite().all():
             share = MOMENTUM if self.batches else 1.0
             self.mean.lerp_(drive.mean, share)
             self.var.lerp_(drive.var, share)

@@ -90,6 +90,11 @@ class SpSNN(Trainable, nn.Module):
         for model in (neuron, output):
             if isinstance(model, CustomNeuron):
                 model.check_grid(grid)
+        if isinstance(neuron, CustomNeuron) and (s.bias or s.normalise != "none"):
+            raise ConfigError(
+                f"bias and normalise scale the current of linear neurons, got {neuron.kind!r}; set bias=False and "
+                "normalise='none', or take lif or adlif"
+            )
         check_own_parameters(neuron, grid, [*s.learn_neuron, *s.neuron_spread])
         check_own_parameters(output, grid, s.learn_output)
         self.sizes, self.space, self.neuron, self.output, self.grid, self.settings = (
