@@ -158,6 +158,7 @@ def summarise(config, model, history, sets):
     """Metrics of a finished training; the test set is read once, if there is one."""
     best = next(e for e in reversed(history) if e["best"])
     metrics = {
+        "train_accuracy": best["train_accuracy"],
         "validation_accuracy": best.get("validation_accuracy"),
         "best_epoch": best["epoch"] + 1,
         "select": config.training.select if "validation" in sets else "last",

@@ -97,7 +97,7 @@ def from_graph(model, network):
     if not model.spiking:
         return model.from_graph(network)
     config = {**model.config(), "delay": "free", "max_delay": None, "engine": "grid", "silent_pull": 0.0}
-    config |= {"normalise": "none", "dropout": 0.0, "bias": bool(len(model.currents))}
+    config |= {"normalise": "none", "dropout": 0.0, "bias": bool(len(model.currents)), "learn_alpha": False}
     # A chip's nearest time constant may lie outside the bounds, by less than a factor of two.
     for name in TIMES:
         low, high = config["neuron_bounds"].get(name, BOUNDS[name])

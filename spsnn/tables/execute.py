@@ -58,6 +58,9 @@ def result(run, out):
             f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
             "or remove it"
         )
+    if metrics is not None and "train_accuracy" not in metrics and (folder / "history.json").exists():
+        history = json.loads((folder / "history.json").read_text())  # of a run of an earlier version
+        metrics["train_accuracy"] = history[metrics["best_epoch"] - 1]["train_accuracy"]
     asked = ((run.damage, scored), (run.chip, mapped))
     if metrics is None or any(settings and done.get("settings") != settings for settings, done in asked):
         return None

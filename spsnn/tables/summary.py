@@ -47,6 +47,7 @@ def summarise_row(name, results):
     return {
         "row": name,
         "accuracy": spread([s["accuracy"] for s in seeds.values()]),
+        "train_accuracy": mean("train_accuracy") if all("train_accuracy" in m for m in runs) else None,
         "damage": {k: spread([s[k] for s in seeds.values()]) for k in next(iter(seeds.values())) if k != "accuracy"},
         "statistics": {k: spread([m["statistics"][k] for m in runs]) for k in runs[0].get("statistics", {})},
         "parameters": mean("parameters"),
@@ -59,6 +60,7 @@ def summarise_row(name, results):
                 **({} if fold is None else {"held_out": list(fold)}),
                 **figures(m),
                 "validation_accuracy": m["validation_accuracy"],
+                "train_accuracy": m.get("train_accuracy"),
                 **{k: m[k] for k in ("best_epoch", "epochs", "parameters", "seconds_train", "spikes_per_neuron")},
             }
             for (seed, fold), m in results.items()

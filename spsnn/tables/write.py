@@ -100,14 +100,19 @@ def markdown(values):
     rows = values["rows"]
     if rows:
         lines += grid(
-            ("row", "accuracy [%]", "seeds", "parameters", "training, median [s]", "spikes per neuron", "epoch"),
+            ("row", "accuracy [%]", "in training [%]", "seeds", "parameters", "training, median [s]",
+             "spikes per neuron", "epoch"),
             [
-                (r["row"], percent(r["accuracy"]), r["accuracy"]["n"], f"{r['parameters']:,.0f}", f"{r['seconds']:.0f}",
-                 f"{r['spikes_per_neuron']:.2f}", r["epoch"])
+                (r["row"], percent(r["accuracy"]), in_training(r), r["accuracy"]["n"], f"{r['parameters']:,.0f}",
+                 f"{r['seconds']:.0f}", f"{r['spikes_per_neuron']:.2f}", r["epoch"])
                 for r in rows
             ],
         )  # fmt: skip
-        lines += ["Accuracy: mean over seeds ± sample standard deviation.", ""]
+        lines += [
+            "Accuracy: mean over seeds ± sample standard deviation. In training: mean accuracy on the training data in "
+            "the epoch taken, while weights change, with augmentation and dropout where there are any.",
+            "",
+        ]
     if "smallest_above" in values:
         wanted = values["smallest_above"]
         lines += [f"Fewest parameters above {100 * wanted['accuracy']:g} %: {wanted['row'] or 'none'}.", ""]
@@ -154,6 +159,11 @@ def percent(value):
     """``97.4 ± 0.3``."""
     spread = "" if value["std"] is None else f" ± {100 * value['std']:.1f}"
     return f"{100 * value['mean']:.1f}{spread}"
+
+
+def in_training(row):
+    """``97.4``, or a dash where runs do not say."""
+    return "-" if row["train_accuracy"] is None else f"{100 * row['train_accuracy']:.1f}"
 
 
 def plain_figure(value):

@@ -145,9 +145,17 @@ def test_bias_and_normalisation_are_of_linear_neurons():
                   grid=Grid(dt=1.0, delays="round"), **settings)  # fmt: skip
 
 
+def test_settings_of_hidden_neurons_need_some():
+    given = {"recurrent": True, "dropout": 0.2, "normalise": "batch", "learn_neuron": ["tau_mem"]}
+    for name, value in given.items():
+        with pytest.raises(ConfigError, match=f"{name} is of hidden neurons, sizes .* have none"):
+            SpSNN([4, 3], readout="mean_membrane", grid=Grid(dt=1.0, delays="round"), **{name: value})
+
+
 @pytest.mark.parametrize(
     "settings, rule",
     [
+        ({"learn_alpha": True, "delay": "free"}, "learn_alpha scales distances, delay='free' has none"),
         ({"dropout": 1.0}, "dropout is a share"),
         ({"normalise": "layer"}, "normalise must be one of none, batch"),
         ({"normalise": "batch", "bias": True}, "has a bias of its own"),

@@ -55,6 +55,10 @@ def test_a_table_grows_run_by_run(table, tmp_path, counted):
         assert row["parameters"] == 5 * 6 + 6 * 3 + (2 * (5 + 6 + 3) if folder == "2-D" else 0)
         assert f"| {folder} | {100 * np.mean(accuracies):.1f} ±" in text
         assert row["epoch"].startswith("best on validation")
+        assert row["train_accuracy"] == pytest.approx(np.mean([m["train_accuracy"] for m in found]))
+        for k, m in enumerate(found):
+            history = json.loads((out / folder / f"seed{k}" / "history.json").read_text())
+            assert m["train_accuracy"] == history[m["best_epoch"] - 1]["train_accuracy"]
     assert values["data"] == "yinyang"
     (made_with,) = values["made_with"]
     assert made_with["runs"] == 4 and made_with["spsnn"] == spsnn.__version__ and "thread" in made_with["device"]

@@ -21,6 +21,9 @@ def test_mean_and_deviation_are_those_of_numpy():
     assert row["accuracy"]["std"] == pytest.approx(values.std(ddof=1))
     assert row["accuracy"]["n"] == 7
     assert [run["accuracy"] for run in row["runs"]] == values.tolist()
+    assert row["train_accuracy"] is None
+    both = {(0, None): metrics(0.5, train_accuracy=0.7), (1, None): metrics(0.5, train_accuracy=0.8)}
+    assert summarise_row("a", both)["train_accuracy"] == pytest.approx(0.75)
     assert summarise_row("a", {(0, None): metrics(0.5)})["accuracy"] == {"mean": 0.5, "std": None, "n": 1}
 
 

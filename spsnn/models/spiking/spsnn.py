@@ -90,6 +90,15 @@ class SpSNN(Trainable, nn.Module):
         for model in (neuron, output):
             if isinstance(model, CustomNeuron):
                 model.check_grid(grid)
+        if s.learn_alpha and s.delay != "spatial":
+            raise ConfigError(f"learn_alpha scales distances, delay={s.delay!r} has none; set learn_alpha=False")
+        if len(sizes) == 2:
+            void = ("recurrent", "bias", "dropout", "learn_neuron", "neuron_spread")
+            given = [name for name in void if getattr(s, name)] + ["normalise"] * (s.normalise != "none")
+            if given:
+                raise ConfigError(
+                    f"{', '.join(given)} of hidden neurons, of which sizes {sizes} have none; leave it out"
+                )
         if isinstance(neuron, CustomNeuron) and (s.bias or s.normalise != "none"):
             raise ConfigError(
                 f"bias and normalise scale the current of linear neurons, got {neuron.kind!r}; set bias=False and "
