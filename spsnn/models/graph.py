@@ -20,14 +20,12 @@ def to_graph(model, events=None, *, batch_size=256, source=None, name="SpSNN"):
     Args:
         model: `SpSNN`, or a rate-coded model.
         events: `SpikeBatch` on which spikes per neuron and inference are measured, or a data set, or None: no rates.
-            Several input spikes of a unit in one step count as one, as which they reach a chip.
+            Several input spikes of a unit in one step count as one, the message in which they reach a chip.
         source: what the events are, kept with the rates.
     """
     if not model.spiking:
         return model.to_graph(events, batch_size=batch_size, source=source, name=name)
     events = getattr(events, "events", events)
-    if events is not None:
-        events = events.distinct(model.grid.dt)
     with resting(model), torch.no_grad():
         return _to_graph(model, events, batch_size, source, name)
 
@@ -69,7 +67,10 @@ def _own(neurons):
 
 
 def measure_rates(model, events, batch_size=256):
-    """Spikes per neuron and inference of every population, list of ``[N]``; zeros for one that never spikes."""
+    """Spikes per neuron and inference of every population, list of ``[N]``; zeros for one that never spikes.
+
+    Several input spikes of a unit in one step count as one.
+    """
     whole_number("batch_size", batch_size, 1)
     totals = [np.zeros(n) for n in model.sizes]
     with resting(model), torch.no_grad():
@@ -77,7 +78,7 @@ def measure_rates(model, events, batch_size=256):
             batch = events[start : start + batch_size]
             for k, s in enumerate(model(batch).spikes, 1):
                 totals[k] += torch.as_tensor(s.counts().sum(0)).cpu().numpy()
-            totals[0] += np.bincount(batch.units, minlength=model.sizes[0])
+            totals[0] += np.bincount(batch.distinct(model.grid.dt).units, minlength=model.sizes[0])
     return [t / len(events) for t in totals]
 
 

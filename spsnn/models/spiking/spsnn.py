@@ -96,9 +96,7 @@ class SpSNN(Trainable, nn.Module):
             void = ("recurrent", "bias", "dropout", "learn_neuron", "neuron_spread")
             given = [name for name in void if getattr(s, name)] + ["normalise"] * (s.normalise != "none")
             if given:
-                raise ConfigError(
-                    f"{', '.join(given)} of hidden neurons, of which sizes {sizes} have none; leave it out"
-                )
+                raise ConfigError(f"{', '.join(given)} is of hidden neurons, sizes {sizes} have none; leave it out")
         if isinstance(neuron, CustomNeuron) and (s.bias or s.normalise != "none"):
             raise ConfigError(
                 f"bias and normalise scale the current of linear neurons, got {neuron.kind!r}; set bias=False and "
