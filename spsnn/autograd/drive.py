@@ -58,7 +58,7 @@ class Drive:
             return bias.flatten()[:n], None
         gain = (grad * self._normal).sum(dims, keepdim=True)
         count = grad.numel() // bias.numel()
-        grad.sub_(bias / count).addcmul_(self._normal, gain / count, value=-1).mul_(self._scale)
+        grad.sub_(bias / count).sub_(self._normal * (gain / count)).mul_(self._scale)
         slope.mul_(self._scale)
         return bias.flatten()[:n], gain.flatten()[:n]
 
