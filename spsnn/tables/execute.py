@@ -48,7 +48,10 @@ def result(run, out):
             raise ValueError("a JSON file there holds no object")
         if metrics is not None and not {"validation_accuracy", "parameters", "seconds_train"} <= set(metrics):
             raise ValueError("metrics.json lacks figures")
-    except (OSError, ValueError, yaml.YAMLError, ConfigError) as error:
+        if metrics is not None and "train_accuracy" not in metrics and (folder / "history.json").exists():
+            history = json.loads((folder / "history.json").read_text())  # of a run of an earlier version
+            metrics["train_accuracy"] = history[metrics["best_epoch"] - 1]["train_accuracy"]
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError, ConfigError) as error:
         raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
     changes = differences(found, run.config.as_dict())
     if start.get("positions", positions_of(run)) != positions_of(run):
@@ -58,9 +61,6 @@ def result(run, out):
             f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
             "or remove it"
         )
-    if metrics is not None and "train_accuracy" not in metrics and (folder / "history.json").exists():
-        history = json.loads((folder / "history.json").read_text())  # of a run of an earlier version
-        metrics["train_accuracy"] = history[metrics["best_epoch"] - 1]["train_accuracy"]
     asked = ((run.damage, scored), (run.chip, mapped))
     if metrics is None or any(settings and done.get("settings") != settings for settings, done in asked):
         return None
