@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 
 from spsnn.errors import DataError
+from spsnn.hwmap.traffic.flat import NEVER_SPIKES
 
 KINDS = ("synaptic_op", "synaptic_op_sparse", "neuron_active", "neuron_inactive", "spike_out", "axon_out", "axon_in",
          "merge")  # fmt: skip
@@ -161,6 +162,10 @@ class Wiring:
         flat, k, steps = self.flat, self.partition.n_cores, trace.n_steps
         if len(trace.neuron) and not 0 <= trace.neuron.min() <= trace.neuron.max() < flat.n:
             raise DataError(f"trace names neuron {trace.neuron.max()}, the network has neurons 0 to {flat.n - 1}")
+        for p in flat.network.populations:
+            members = flat.members(p.name)
+            if p.kind in NEVER_SPIKES and ((trace.neuron >= members.start) & (trace.neuron < members.stop)).any():
+                raise DataError(f"trace has spikes of {p.name}, whose neurons ({p.kind}) never spike; leave them out")
         inside = flat.on_chip
         held = np.bincount(self.partition.core[inside], minlength=k)
         spikes = coo_array((np.ones(len(trace.step)), (trace.step, trace.neuron)), (steps, flat.n)).tocsr()

@@ -48,6 +48,14 @@ def test_trace_of_another_network(network):
         cost_of_trace(chip, Trace(np.array([0]), np.array([22]), 5))
 
 
+def test_spikes_of_neurons_that_never_spike(network):
+    chip = compile(network, "loihi2")
+    silent = next(p for p in network.populations if p.kind == "li")
+    trains = spikes_of(network, np.random.default_rng(0)) | {silent.name: np.ones((20, silent.size), bool)}
+    with pytest.raises(DataError, match=f"trace has spikes of {silent.name}, whose neurons .li. never spike"):
+        cost_of_trace(chip, Trace.of(chip.flat, trains))
+
+
 @pytest.mark.parametrize("name", ["loihi2", "mesh", "loihi1_silicon", "crossbar"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_events_against_a_plain_count(build, name, seed):
