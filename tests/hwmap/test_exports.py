@@ -240,3 +240,13 @@ def test_what_a_matrix_cannot_hold_is_refused(tmp_path):
         with pytest.raises(ExportError, match=r"in -> hidden has 2 synapses from neuron 0 to \d+"):
             twice.export(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("target", ["loihi1_davies", "loihi1_silicon", "loihi2"])
+def test_every_loihi_exports_what_it_holds(tmp_path, target):
+    """Weights of mixed sign are even there, which leaves 8 bits of the 9."""
+    chip = compile(chain(), target)
+    for p in IntegerNetwork.of(chip.integers).projections:
+        assert (p.weight % 2 == 0).all() and 200 < np.abs(p.weight).max() <= 254
+    chip.export(tmp_path / "chain.net")
+    chip.export(tmp_path / "chain.npz")
