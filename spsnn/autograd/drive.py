@@ -19,7 +19,7 @@ class Drive:
     Attributes:
         bias: ``[J]``, current added at every step.
         gain: ``[J]``, or None: no normalisation.
-        mean, var: ``[J]``, set by `apply` where there is a gain.
+        mean, var: ``[J]``, set by `apply` where there are a gain and samples.
 
     Source: Ioffe & Szegedy 2015.
     """
@@ -39,7 +39,8 @@ class Drive:
             mean = x.mean(dims, keepdim=True)
             var = x.sub_(mean).square().mean(dims, keepdim=True)  # torch.var_mean takes seven times as long
             n = len(self.bias)
-            self.mean, self.var = mean.flatten()[:n], var.flatten()[:n]
+            if len(x):
+                self.mean, self.var = mean.flatten()[:n], var.flatten()[:n]
             inverse = (var + EPS).rsqrt()
             gain = _spread(self.gain.detach(), x)
             self._normal, self._scale = x.mul_(inverse).clone(), gain * inverse

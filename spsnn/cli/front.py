@@ -7,9 +7,8 @@ from spsnn import hwmap, pictures
 
 def front_of(chip, cores=None):
     """Rows of `spsnn.hwmap.pareto` for a mapped network, with its options; ``cores`` as it was asked for."""
-    options = {name: chip.options[name] for name in ("seed", "partition", "delay_mode", "split_fan_in")}
-    start = chip.options["placement"].removesuffix("+refine")
-    return hwmap.pareto(chip.network, chip.target, placement=start, cores=cores, **options)
+    options = {name: chip.options[name] for name in ("seed", "partition", "placement", "delay_mode", "split_fan_in")}
+    return hwmap.pareto(chip.network, chip.target, cores=cores, **options)
 
 
 def draw_front(chip, rows):

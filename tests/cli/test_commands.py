@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 import spsnn
-from spsnn import SpikeBatch
-from spsnn.cli import main, workflow
-from spsnn.datasets import EventSet
+from spsnn.cli import main
 
 from .command import run
 
@@ -90,25 +88,6 @@ def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
     page = (out / "report.html").read_text("utf-8")
     assert page.count("<figure") == 5 and "http://" not in page and "https://" not in page
     assert "inherited: no public per-operation energy of Loihi 2" in page
-
-
-def test_map_says_how_several_input_spikes_of_a_step_reach_the_chip(trained):
-    model, n = spsnn.load(trained / "model.h5"), 30
-    data = workflow.load_split(workflow.data_of(model, trained / "model.h5"), "test", None)
-    once = data.events[:n]
-    doubled = SpikeBatch(*(np.repeat(x, 2) for x in (once.times, once.units)), 2 * once.offsets, once.n_units,
-                         once.duration, once.labels)  # fmt: skip
-    plain, _ = workflow.map_model(model, EventSet("test", once, data.class_names), target="loihi1_davies")
-    for target, events, label in (
-        ("loihi1_davies", once, "spikes of one step are one, the others are lost"),
-        ("loihi2", doubled, "graded spikes carry how many"),
-    ):
-        chip, figures = workflow.map_model(model, EventSet("test", doubled, data.class_names), target=target)
-        assert figures["inputs_joined_percent"] == 50 and figures["inputs_label"] == label
-        mapped = spsnn.from_graph(model, chip.quantised)
-        assert figures["mapped_accuracy"] == spsnn.evaluate(mapped, events)["accuracy"]
-        assert np.array_equal(chip.network["input"].rates, plain.network["input"].rates)
-    assert "inputs_label" not in workflow.map_model(model, EventSet("test", once, data.class_names))[1]
 
 
 def test_map_draws_the_front_of_placements(trained, capsys, tmp_path):

@@ -71,7 +71,7 @@ class Current(torch.nn.Module):
 
     def learn(self, drive):
         """Take the batch's statistics into the running averages; the first batch is taken whole, an empty one not."""
-        if drive.mean is not None and drive.mean.isfinite().all():
+        if drive.mean is not None:
             share = MOMENTUM if self.batches else 1.0
             self.mean.lerp_(drive.mean, share)
             self.var.lerp_(drive.var, share)
