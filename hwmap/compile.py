@@ -18,7 +18,6 @@ from spsnn.hwmap.partition.cores import cores_again, resolve
 from spsnn.hwmap.partition.cores import partition as assign_cores
 from spsnn.hwmap.partition.crossbar import assign_tiles, tiles_again
 from spsnn.hwmap.partition.fan_in import check_relays, partition_in_parts
-from spsnn.hwmap.partition.resources import LIMITS
 from spsnn.hwmap.place.methods import place
 from spsnn.hwmap.place.refine import Objective
 from spsnn.hwmap.quantise.quantised import delay_error, quantise, time_constant_error, weight_error
@@ -125,7 +124,7 @@ class Chip:
             "weight_bits": target.weight_bits,
             "weight_scale": self.options["scale"],
         }
-        for name, limit in LIMITS.items():
+        for name, limit in self.partition.limits.items():
             share = use[name] / getattr(target, limit)
             out[f"utilisation_{name}_max"] = float(share.max())
             out[f"utilisation_{name}_mean"] = float(share.mean())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import ClassVar
 
 import mtkahypar
 import numpy as np
@@ -35,7 +36,10 @@ class Partition:
         part: part of its neuron's fan-in that each synapse is in ``[n_synapses]``, 0 with the neuron and k with its
             k-th relay (see `spsnn.hwmap.partition.fan_in`), or None where no neuron has relays.
         figures: what the report says about the partition, or None.
+        limits: of a core, ``{resource: key of the target}``.
     """
+
+    limits: ClassVar = LIMITS
 
     core: np.ndarray
     n_cores: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from spsnn.errors import CapacityError, ConfigError
 from spsnn.hwmap.partition.cores import Partition, neuron_order, resolve
+from spsnn.hwmap.partition.resources import LIMITS
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,15 @@ class Tile:
 
 @dataclass(frozen=True)
 class CrossbarPartition(Partition):
-    """`Partition` whose cores are crossbars.
+    """`Partition` whose cores are crossbars; rows and columns take the place of limits on memory and incoming axons.
 
     Attributes:
         tiles: a ``Tile`` for each core, home tiles first.
     """
 
     tiles: tuple = ()
+
+    limits: ClassVar = {name: LIMITS[name] for name in ("neurons", "axons_out")}
 
 
 def assign_tiles(flat, target, delays, *, method="auto", cores=None, seed=0):
@@ -144,16 +148,18 @@ def _result(flat, target, core, row, tile, home):
         Tile(int(home[t]), tuple(names[p] for p in np.unique(projection[tile == t])), *map(int, counts))
         for t, counts in enumerate(zip(rows, columns, cells, strict=True))
     )
-    share = cells / (target.crossbar_rows * target.crossbar_columns)
+    shares = {
+        "rows": rows / target.crossbar_rows,
+        "columns": columns / target.crossbar_columns,
+        "cells": cells / (target.crossbar_rows * target.crossbar_columns),
+    }
     split = np.unique(flat.post[tile != core[flat.post]])
     figures = {
         "crossbar_tiles": k,
         "crossbar_helper_tiles": k - homes,
         "crossbar_split_neurons": len(split),
-        "utilisation_rows_mean": float((rows / target.crossbar_rows).mean()),
-        "utilisation_columns_mean": float((columns / target.crossbar_columns).mean()),
-        "utilisation_cells_max": float(share.max()),
-        "utilisation_cells_mean": float(share.mean()),
+        **{f"utilisation_{name}_max": float(share.max()) for name, share in shares.items()},
+        **{f"utilisation_{name}_mean": float(share.mean()) for name, share in shares.items()},
         "tiles_per_neuron_max": int(reached.sum(1).max()),
     }
     return CrossbarPartition(core, k, use, reached, 0, tile, home, figures=figures, tiles=tiles)

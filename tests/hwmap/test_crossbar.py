@@ -43,6 +43,16 @@ def test_every_synapse_has_a_cell_and_no_cell_two(build, method, rows, columns):
     ).all()
     r = chip.report()
     assert r["utilisation_cells_mean"] == pytest.approx(len(tile) / (parts.n_cores * rows * columns))
+    assert r["utilisation_rows_max"] == max(t.rows for t in parts.tiles) / rows
+
+
+def test_a_tile_is_full_at_its_rows_and_columns(build):
+    # Limits of memory and axons that a tile does not have bind nothing, and no use above one is reported.
+    small = {"synapse_memory_bits_per_core": 1, "axons_in_per_core": 1}
+    report = compile(build(seed=1, sizes=(10, 30, 5)), tiles(**small)).report()
+    used = {key for key in report if key.startswith("utilisation_") and key.endswith("_max")}
+    assert used == {f"utilisation_{name}_max" for name in ("neurons", "axons_out", "rows", "columns", "cells")}
+    assert all(0 < report[key] <= 1 for key in used)
 
 
 def test_equal_delays_share_a_row():
