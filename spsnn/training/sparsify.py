@@ -14,6 +14,7 @@ from spsnn.errors import ConfigError, ModelFileError
 
 METHODS = ("magnitude", "regrow", "spatial")
 RAMPS = ("cubic", "linear", "constant")
+SCOPES = ("projection", "global", "erdos_renyi")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class SparsityConfig:
         ramp: ``cubic``, ``linear`` or ``constant``.
         start, end: of the ramp and of all updates, as shares of training.
         every: steps (batches) from one update to the next.
-        scope: rank synapses within each ``projection``, or ``global``: over all of them.
+        scope: rank synapses within each ``projection``, or ``global``: over all of them.  ``erdos_renyi`` ranks within
+            each, but of a projection of I to J neurons keeps a share in proportion to ``(I + J) / (I J)``, at most all,
+            such that ``density`` is that of all together: small projections stay denser (SET, RigL).
         projections: the ones to prune, e.g. ``["input->hidden1", "hidden1->hidden1"]``, or None: all.
         length: ms, of ``spatial``; 0 is its limit, in which the longest delays go whatever their weights.
         regrow: of ``regrow``, where synapses grow: ``random``, or ``gradient``: where ``|dL/dw|`` of the batch is
@@ -57,7 +60,7 @@ class SparsityConfig:
 
     def __post_init__(self):
         for name, known in (
-            ("method", METHODS), ("ramp", RAMPS), ("scope", ("projection", "global")),
+            ("method", METHODS), ("ramp", RAMPS), ("scope", SCOPES),
             ("regrow", (None, "random", "gradient")),
         ):  # fmt: skip
             if getattr(self, name) not in known:
@@ -200,12 +203,14 @@ class Sparsifier:
 
     def _keep(self, scores, density):
         """Masks of the share ``density`` with the highest scores."""
-        count = lambda n: max(1, round(density * n))  # noqa: E731
-        if self.config.scope == "projection":
-            return {n: _best(s, self._present(n), count(int(self.allowed[n].sum()))) for n, s in scores.items()}
+        allowed = {name: int(self.allowed[name].sum()) for name in scores}
+        if self.config.scope != "global":
+            even = self.config.scope == "projection"
+            shares = dict.fromkeys(scores, density) if even else erdos_renyi(self.allowed, scores, density)
+            return {n: _best(s, self._present(n), max(1, round(shares[n] * allowed[n]))) for n, s in scores.items()}
         flat = np.concatenate([s.ravel() for s in scores.values()])
         there = np.concatenate([self._present(name).ravel() for name in scores])
-        chosen = _best(flat, there, count(sum(int(self.allowed[name].sum()) for name in scores)))
+        chosen = _best(flat, there, max(1, round(density * sum(allowed.values()))))
         parts = np.split(chosen, np.cumsum([s.size for s in scores.values()])[:-1])
         return {name: part.reshape(scores[name].shape) for name, part in zip(scores, parts, strict=True)}
 
@@ -222,6 +227,22 @@ class Sparsifier:
         else:
             promise = self.synapses[name].effective.grad.abs().cpu().numpy()
         return keep | _best(promise, free, n)
+
+
+def erdos_renyi(allowed, names, density):
+    """Shares of the synapses ``allowed[name] [I, J]`` in proportion to ``(I + J) / (I J)``, ``density`` of all.
+
+    A share beyond 1 is 1, and the others share what is left.
+    """
+    there = np.array([allowed[name].sum() for name in names], float)
+    share = np.array([sum(allowed[name].shape) / allowed[name].size for name in names])
+    full = np.zeros(len(there), bool)
+    while True:
+        rest = density * there.sum() - there[full].sum()
+        scaled = np.where(full, 1.0, share * rest / max((share * there)[~full].sum(), 1e-300))
+        if (scaled <= 1).all():
+            return dict(zip(names, scaled.tolist(), strict=True))
+        full |= scaled > 1
 
 
 def _best(score, candidates, n):

@@ -77,6 +77,19 @@ def test_global_scope_ranks_over_all_projections():
     assert not model.feedforward[1].mask.any()
 
 
+def test_erdos_renyi_leaves_small_projections_denser():
+    # 10 -> 30 -> 2 has 300 + 60 synapses, of which k (10 + 30) and k (30 + 2) stay: k = .1 * 360 / 72.
+    model = spsnn.SpSNN([10, 30, 2], spsnn.Euclidean(2), spsnn.LIF())
+    sizes = [s.weight.detach().abs() for s in model.feedforward]
+    pruned(SparsityConfig(density=0.1, scope="erdos_renyi"), model)
+    for size, synapse, n in zip(sizes, model.feedforward, (20, 16), strict=True):
+        assert torch.equal(synapse.mask, size >= size.flatten().sort(descending=True).values[n - 1])
+    # No share is above 1: the small projection is full and the other has the rest.
+    model = spsnn.SpSNN([10, 30, 2], spsnn.Euclidean(2), spsnn.LIF())
+    pruned(SparsityConfig(density=0.5, scope="erdos_renyi"), model)
+    assert [int(s.mask.sum()) for s in model.feedforward] == [120, 60]
+
+
 def test_only_the_named_projections_are_pruned():
     model = pruned(SparsityConfig(density=0.25, projections=["hidden1 -> output"]))
     assert model.feedforward[0].mask.all()
@@ -299,7 +312,7 @@ def test_pruned_weights_have_no_delay_to_count_and_an_index_to_store():
         ({"density": 1.5}, r"density is the share of synapses kept, in \(0, 1\]"),
         ({"method": "random"}, "method must be one of magnitude, regrow, spatial"),
         ({"ramp": "square"}, "ramp must be one of cubic, linear, constant"),
-        ({"scope": "layer"}, "scope must be one of projection, global"),
+        ({"scope": "layer"}, "scope must be one of projection, global, erdos_renyi"),
         ({"every": 0}, "every must be positive"),
         ({"start": 0.6, "end": 0.5}, "0 <= start <= end <= 1"),
         ({"end": 1.2}, "0 <= start <= end <= 1"),
