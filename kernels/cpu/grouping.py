@@ -57,10 +57,11 @@ def group_marked(marked):
     n_samples, n_steps, n_units = marked.shape
     ptr = np.zeros((n_samples, n_units + 1), np.int64)
     for b in prange(n_samples):
+        count = np.zeros(n_units, np.int32)
         for t in range(n_steps):
             for i in range(n_units):
-                if marked[b, t, i] != 0:
-                    ptr[b, i + 1] += 1
+                count[i] += np.int32(marked[b, t, i] != 0)
+        ptr[b, 1:] = count
     total = 0
     for b in range(n_samples):
         ptr[b, 0] = total
@@ -70,9 +71,14 @@ def group_marked(marked):
     out = np.empty(total, np.uint32)
     for b in prange(n_samples):
         cursor = ptr[b, :n_units].copy()
+        here = np.empty(n_units + 1, np.uint32)  # the marked units of a step, found without a branch
         for t in range(n_steps):
+            n = np.uint64(0)
             for i in range(n_units):
-                if marked[b, t, i] != 0:
-                    out[cursor[i]] = np.uint32(t)
-                    cursor[i] += 1
+                here[n] = np.uint32(i)
+                n += np.uint64(marked[b, t, i] != 0)
+            for k in range(n):
+                i = here[k]
+                out[cursor[i]] = np.uint32(t)
+                cursor[i] += 1
     return ptr, out
