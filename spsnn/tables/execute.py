@@ -7,9 +7,10 @@ import json
 import os
 import platform
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import torch
@@ -205,6 +206,17 @@ def n_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _start_worker(threads):
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A process whose parent was killed would go on writing to the folders that a restart writes to."""
+    parent_process().join()
+    os._exit(1)
+
+
 @contextmanager
 def workers(jobs):
     """Yield ``submit(function, arguments of each call, label of each)``, an iterator over ``(label, result)``.
@@ -220,7 +232,7 @@ def workers(jobs):
     names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, threads))  # read by a process as it starts
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=torch.set_num_threads, initargs=(int(threads),))
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_start_worker, initargs=(int(threads),))
 
     def submit(function, calls, labels):
         futures = {pool.submit(function, *c): label for label, c in zip(labels, calls, strict=True)}

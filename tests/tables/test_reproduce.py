@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -124,6 +127,38 @@ def test_processes_give_the_same_table(table, tmp_path):
         for jobs in (1, 2)
     )
     assert [row["accuracy"] for row in one] == [row["accuracy"] for row in two]
+
+
+LINGER = """
+import time
+from pathlib import Path
+from spsnn.tables.execute import workers
+
+def linger(path):
+    for beat in range(1200):
+        Path(path).write_text(str(beat))
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    with workers(2) as submit:
+        list(submit(linger, [("beat",)], [0]))
+"""
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path):
+    (tmp_path / "linger.py").write_text(LINGER)
+    process, beat = subprocess.Popen([sys.executable, "linger.py"], cwd=tmp_path), tmp_path / "beat"
+    for _ in range(1200):
+        if beat.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    assert beat.exists()
+    process.kill()
+    process.wait()
+    time.sleep(1)
+    last = beat.read_text()
+    time.sleep(1)
+    assert beat.read_text() == last
 
 
 def test_positions_are_carried_over_and_frozen(table, tmp_path):
