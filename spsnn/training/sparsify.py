@@ -206,7 +206,7 @@ class Sparsifier:
         allowed = {name: int(self.allowed[name].sum()) for name in scores}
         if self.config.scope != "global":
             even = self.config.scope == "projection"
-            shares = dict.fromkeys(scores, density) if even else erdos_renyi(self.allowed, scores, density)
+            shares = dict.fromkeys(scores, density) if even else _erdos_renyi(self.allowed, scores, density)
             return {n: _best(s, self._present(n), max(1, round(shares[n] * allowed[n]))) for n, s in scores.items()}
         flat = np.concatenate([s.ravel() for s in scores.values()])
         there = np.concatenate([self._present(name).ravel() for name in scores])
@@ -229,7 +229,7 @@ class Sparsifier:
         return keep | _best(promise, free, n)
 
 
-def erdos_renyi(allowed, names, density):
+def _erdos_renyi(allowed, names, density):
     """Shares of the synapses ``allowed[name] [I, J]`` in proportion to ``(I + J) / (I J)``, ``density`` of all.
 
     A share beyond 1 is 1, and the others share what is left.

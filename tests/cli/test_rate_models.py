@@ -103,8 +103,6 @@ def test_yardsticks_train_and_go_to_no_chip(model, write, tmp_path, capsys):
     assert code == 2 and "is a yardstick without places or spikes" in " ".join(err.split())
     code, _, err = run(capsys, "report", tmp_path / "run", "--cores", 4)
     assert code == 2 and "it has no cores; leave out --cores" in " ".join(err.split())
-    code, _, err = run(capsys, "report", tmp_path / "run", "--cores", 4)
-    assert code == 2 and "it has no cores; leave out --cores" in " ".join(err.split())
     code, _, err = run(capsys, "report", tmp_path / "run")
     assert code == 0, err
     page = (tmp_path / "run" / "report.html").read_text()

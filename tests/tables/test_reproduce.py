@@ -152,9 +152,9 @@ def test_processes_end_with_the_one_that_started_them(tmp_path):
         if beat.exists() or process.poll() is not None:
             break
         time.sleep(0.1)
-    assert beat.exists()
     process.kill()
     process.wait()
+    assert beat.exists()
     time.sleep(1)
     last = beat.read_text()
     time.sleep(1)
