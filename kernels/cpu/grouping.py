@@ -33,7 +33,7 @@ def group_events(offsets, units, steps, n_units):
 
 @njit(cache=True, parallel=True)
 def join_repeats(ptr, steps):
-    """Spikes of a unit in one step as one entry: ``(ptr, steps, counts)``, with gaps between samples."""
+    """Spikes of a unit in one step as one entry: ``(ptr, steps, counts)``, with unset gaps between samples."""
     n_samples, n_units = ptr.shape[0], ptr.shape[1] - 1
     found, out, counts = np.empty_like(ptr), np.empty_like(steps), np.empty(len(steps), np.float32)
     for b in prange(n_samples):
