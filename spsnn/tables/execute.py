@@ -14,70 +14,17 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import torch
-import yaml
 
 from spsnn import models
 from spsnn._version import __version__
 from spsnn.autograd.device import find_device
 from spsnn.cli import workflow
-from spsnn.cli.config import DataConfig, build_config, differences
+from spsnn.cli.config import DataConfig
 from spsnn.errors import ConfigError, SpsnnError
 from spsnn.tables import transfer
 from spsnn.tables.chip import chip_figures
+from spsnn.tables.record import is_trained, positions_of
 from spsnn.tables.robustness import damaged_accuracies
-
-
-def result(run, out):
-    """Metrics of a finished run, or None; ``damage`` holds the accuracies under damage, ``statistics`` the figures on
-    the chip where the table asks for them.
-
-    Raises:
-        ConfigError: if the folder holds a run with other settings, or files that cannot be read.
-    """
-    folder = Path(out) / run.folder
-    try:
-        if not any((folder / name).exists() for name in ("checkpoint.h5", "metrics.json")):
-            return None  # a run that was refused, or ended in its first epoch, may have left its settings
-        found = build_config(yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))).as_dict()
-        metrics = json.loads((folder / "metrics.json").read_text()) if (folder / "metrics.json").exists() else None
-        scored, mapped = (
-            json.loads(path.read_text()) if path.exists() else {}
-            for path in (folder / "damage.json", folder / "chip.json")
-        )
-        start = start_of(run, out)
-        if not all(isinstance(values, dict) for values in ({} if metrics is None else metrics, scored, mapped, start)):
-            raise ValueError("a JSON file there holds no object")
-        if metrics is not None and not {"validation_accuracy", "parameters", "seconds_train"} <= set(metrics):
-            raise ValueError("metrics.json lacks figures")
-        if metrics is not None and "train_accuracy" not in metrics and (folder / "history.json").exists():
-            history = json.loads((folder / "history.json").read_text())  # of a run of an earlier version
-            metrics["train_accuracy"] = history[metrics["best_epoch"] - 1]["train_accuracy"]
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError, ConfigError) as error:
-        raise ConfigError(f"{folder} cannot be read ({error}); remove it, and the run is made anew") from error
-    changes = differences(found, run.config.as_dict())
-    if start.get("positions", positions_of(run)) != positions_of(run):
-        changes.append(f"positions {start['positions']}, not {positions_of(run)}")
-    if changes:
-        raise ConfigError(
-            f"{folder} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with --out, "
-            "or remove it"
-        )
-    asked = ((run.damage, scored), (run.chip, mapped))
-    if metrics is None or any(settings and done.get("settings") != settings for settings, done in asked):
-        return None
-    metrics |= {"damage": scored["accuracy"]} if run.damage else {}
-    return metrics | ({"statistics": mapped["figures"]} if run.chip else {})
-
-
-def start_of(run, out):
-    """What `_train` wrote of a run beside its configuration, or nothing: ``positions``, ``versions``."""
-    path = Path(out) / run.folder / "start.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def positions_of(run):
-    """Where a run takes its coordinates from, and whether they are trained."""
-    return {"from": run.row.positions_from, "frozen": run.row.freeze_positions}
 
 
 def versions(device="cpu"):
@@ -103,11 +50,6 @@ def perform(run, out, data_dir, device):
     except SpsnnError as error:
         return str(error)
     return None
-
-
-def is_trained(run, out):
-    """Whether nothing is left to train."""
-    return (Path(out) / run.folder / "metrics.json").exists()
 
 
 def check_data(data, data_dir):

@@ -11,8 +11,9 @@ from spsnn.errors import ConfigError
 from spsnn.graph.hdf5 import make_folder
 from spsnn.tables.chip import check_chip
 from spsnn.tables.efficiency import write_efficiency
-from spsnn.tables.execute import is_trained, perform_all, result
+from spsnn.tables.execute import perform_all
 from spsnn.tables.plan import read_table
+from spsnn.tables.record import Record, is_trained
 from spsnn.tables.robustness import check_damage
 from spsnn.tables.similarity import check_similarity
 from spsnn.tables.transfer import check_positions
@@ -24,6 +25,9 @@ def reproduce(
     results="docs/results", label="SHD", run=True, report=None,
 ):  # fmt: skip
     """Run the missing runs of a table and write ``NAME.json`` and ``NAME.md``, anew after every run.
+
+    ``NAME.runs.jsonl`` beside them keeps every finished run with its settings: it counts as finished for ever, also
+    where its folder is gone.
 
     Args:
         name: of a table in the package, or a YAML file.
@@ -71,13 +75,32 @@ def reproduce(
     check_positions(runs)
     if table.similarity:
         check_similarity(runs)
-    missing = [r for r in runs if result(r, out) is None]
+    record = Record(out, Path(results) / f"{file_name}.runs.jsonl", label)
+    missing = [r for r in runs if record.result(r) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []
-    _check_results(Path(results) / f"{file_name}.json", runs, missing, todo, out)
+    sources = {r.source for r in todo}  # of which the record keeps no coordinates
+    todo = [r for r in runs if r in todo or (r.folder in sources and not (out / r.folder / "model.h5").exists())]
+    before = _before(Path(results) / f"{file_name}.json")
+    found = len(runs) - len(missing) + sum(is_trained(r, out) for r in missing if r in todo)
+    if before["finished"] > found:
+        raise ConfigError(
+            f"{Path(results) / file_name}.json has {before['finished']} finished runs, {out} and {record.path} have "
+            f"{found} of the {len(runs)} asked for; ask for as many rows and seeds, name the folder of the runs with "
+            "--out, write elsewhere with --results, or remove the table"
+        )
     make_folder(Path(results))
 
     def write():
-        values = tabulate(table, runs, out, name=file_name, label=label, folds=folds, deviations=deviations)
+        values = tabulate(
+            table,
+            runs,
+            record,
+            name=file_name,
+            folds=folds,
+            deviations=deviations,
+            figures=before["figures"],
+        )
+        record.keep(runs)
         write_table(values, results)
         return values
 
@@ -88,7 +111,7 @@ def reproduce(
             failures.append((done, wrong))
             say(f"{done}: {wrong}")
         else:
-            metrics = result(done, out)
+            metrics = record.result(done)
             accuracy = metrics.get("test_accuracy", metrics["validation_accuracy"])
             say(f"{done}: {100 * accuracy:.1f} %, {metrics['seconds_train']:.0f} s of training")
         write()
@@ -98,15 +121,11 @@ def reproduce(
     return write(), failures
 
 
-def _check_results(path, runs, missing, todo, out):
-    """Refuse to replace a table by one of fewer runs; those to do that only lack figures of a chip count as there."""
-    found = len(runs) - len(missing) + sum(is_trained(run, out) for run in todo)
+def _before(path):
+    """How many runs the table that is there has ``finished``, and the ``figures`` of its rows."""
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))["finished"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if isinstance(there, int) and there > found:
-        raise ConfigError(
-            f"{path} has {there} finished runs, {out} has {found} of the {len(runs)} asked for; ask for as many rows "
-            "and seeds, name the folder of the runs with --out, write elsewhere with --results, or remove the table"
-        )
+        values = json.loads(path.read_text(encoding="utf-8"))
+        figures = {r["row"]: {k: v for k, v in r["statistics"].items() if v["n"]} for r in values["rows"]}
+        return {"finished": int(values["finished"]), "figures": figures}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return {"finished": 0, "figures": {}}

@@ -43,13 +43,14 @@ def summarise_row(name, results):
     Seconds are the median over runs, which a run that shared its core with other work moves less than the mean.
     """
     seeds, runs = by_seed(results), list(results.values())
+    told = [m for m in runs if "statistics" in m]
     mean = lambda key: statistics.fmean(m[key] for m in runs)  # noqa: E731
     return {
         "row": name,
         "accuracy": spread([s["accuracy"] for s in seeds.values()]),
         "train_accuracy": mean("train_accuracy") if all("train_accuracy" in m for m in runs) else None,
         "damage": {k: spread([s[k] for s in seeds.values()]) for k in next(iter(seeds.values())) if k != "accuracy"},
-        "statistics": {k: spread([m["statistics"][k] for m in runs]) for k in runs[0].get("statistics", {})},
+        "statistics": {k: spread([m["statistics"][k] for m in told]) for k in (told[0]["statistics"] if told else ())},
         "parameters": mean("parameters"),
         "seconds": statistics.median(m["seconds_train"] for m in runs),
         "spikes_per_neuron": mean("spikes_per_neuron"),

@@ -7,30 +7,39 @@ from collections import Counter
 from pathlib import Path
 
 from spsnn.cli.workflow import write_json, write_text
-from spsnn.tables.execute import result, start_of
+from spsnn.tables.record import data_of
 from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
 
 
-def collect(table, runs, out):
+def collect(table, runs, record):
     """``{row: {(seed, fold): metrics}}`` of the finished runs."""
     found = {}
     for run in runs:
-        metrics = result(run, out)
+        metrics = record.result(run)
         if metrics is not None:
             found.setdefault(run.row.name, {})[run.seed, run.fold] = metrics
     return {name: found[name] for name in table.rows if name in found}
 
 
-def made_with(runs, out):
+def made_with(runs, record):
     """``[{"runs": how many, **versions}]`` of the finished runs that say so, the most frequent first."""
-    counted = Counter(json.dumps(v) for run in runs if (v := start_of(run, out).get("versions")))
+    counted = Counter(json.dumps(v) for run in runs if (v := record.versions(run)))
     return [{"runs": n, **json.loads(text)} for text, n in counted.most_common()]
 
 
-def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), deviations=()):
-    """The table as plain values, which `write_table` stores as ``name``; ``deviations`` are sentences."""
-    found = collect(table, runs, out)
+def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures=None):
+    """The table as plain values, which `write_table` stores as ``name``.
+
+    Args:
+        table, runs: `Table` and its runs.
+        record: `spsnn.tables.record.Record`.
+        name, folds: as `spsnn.tables.reproduce.reproduce`.
+        deviations: sentences.
+        figures: ``{row: statistics}`` of the table as it was.  One that stood for more runs than are at hand now stays:
+            the likeness of weights, for example, needs the models themselves.
+    """
+    found = collect(table, runs, record)
     rows = [summarise_row(name, results) for name, results in found.items()]
     seeds = {name: by_seed(results) for name, results in found.items()}
     comparisons = [
@@ -42,24 +51,28 @@ def tabulate(table, runs, out, *, name=None, label="SHD", folds=(), deviations=(
     missing = [f"{run}" for run in runs if (run.seed, run.fold) not in found.get(run.row.name, {})]
     values = {
         "table": name or table.name,
-        "title": table.title.replace("{data}", label),
-        "text": table.text.replace("{data}", label).strip(),
-        "data": label if runs[0].config.data.name in ("shd", "ssc") else runs[0].config.data.name,
+        "title": table.title.replace("{data}", record.label),
+        "text": table.text.replace("{data}", record.label).strip(),
+        "data": data_of(runs[0], record.label),
         "protocol": protocol(table, folds),
         "deviations": list(deviations),
         "finished": len(runs) - len(missing),
         "planned": len(runs),
         "missing": missing,
-        "made_with": made_with([r for r in runs if (r.seed, r.fold) in found.get(r.row.name, {})], out),
+        "made_with": made_with([r for r in runs if (r.seed, r.fold) in found.get(r.row.name, {})], record),
         "rows": rows,
         "comparisons": comparisons,
     }
     if table.similarity:
         for row in rows:
-            alike = row_similarity([r for r in runs if r.row.name == row["row"]], out)
+            alike = row_similarity([r for r in runs if r.row.name == row["row"]], record.out)
             if alike is not None:
                 mean, pairs = alike
                 row["statistics"] = {**row["statistics"], "similarity": {"mean": mean, "std": None, "n": pairs}}
+    for row in rows:
+        for figure, value in (figures or {}).get(row["row"], {}).items():
+            if value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
+                row["statistics"] = {**row["statistics"], figure: value}
     if table.smallest_above is not None:
         values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
     return values

@@ -5,8 +5,8 @@ import pytest
 import spsnn
 from spsnn import ConfigError
 from spsnn.cli import workflow
-from spsnn.tables.execute import result
 from spsnn.tables.plan import read_table
+from spsnn.tables.record import Record
 from spsnn.tables.reproduce import reproduce
 
 RATE = {
@@ -41,7 +41,7 @@ def test_rows_of_other_bases_are_trained_and_mapped(table, write_yaml, tmp_path)
     # Another chip: networks stay, figures are made anew.
     path = table(rows, seeds=1, chip={"target": "loihi2", "cores": 3}, set=["training.epochs=1"])
     run = read_table(path).runs()[0]
-    assert result(run, tmp_path / "runs") is None
+    assert Record(tmp_path / "runs", tmp_path / "results" / "mine.runs.jsonl").result(run) is None
     before = (tmp_path / "runs" / "spikes" / "seed0" / "model.h5").stat().st_mtime_ns
     values, _ = reproduce(path, **options)
     assert [row["statistics"]["cores"]["mean"] for row in values["rows"]] == [3, 3]

@@ -193,6 +193,8 @@ def test_positions_are_carried_over_and_frozen(table, tmp_path):
 def test_speech_is_retrained_without_validation_or_validated_without_test(table, speech, tmp_path):
     path = table({"a": {}}, "speech", protocol="retrain", text="On {data}.")
     values, _ = reproduce(path, seeds=1, data_dir=speech, out=tmp_path / "runs", results=tmp_path, label="SHD-R")
+    with pytest.raises(ConfigError, match="is of a run on SHD-R, not on SHD; write elsewhere with --results, or name"):
+        reproduce(path, data_dir=speech, out=tmp_path / "elsewhere", results=tmp_path)
     assert values["rows"][0]["epoch"] == "the last of 2"
     assert values["rows"][0]["runs"][0]["validation_accuracy"] is None
     assert (values["title"], values["text"], values["data"]) == ("Mine on SHD-R", "On SHD-R.", "SHD-R")
@@ -289,7 +291,7 @@ def test_similarity_is_about_models_with_effective_weights(table, tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "words"),
     [
-        ("metrics.json", "{}", "metrics.json lacks figures"),
+        ("metrics.json", "{}", "metrics lack parameters, seconds_train, validation_accuracy"),
         ("metrics.json", "[]", "holds no object"),
         ("config.yaml", "", "a configuration must hold sections"),
     ],
@@ -306,12 +308,64 @@ def test_a_fuller_table_stays(table, tmp_path, counted):
     path, results = table({"a": {}}), tmp_path / "res"
     reproduce(path, out=tmp_path / "runs", results=results)
     before = (results / "mine.md").read_text()
+    (results / "mine.runs.jsonl").unlink()
     for run in (True, False):
-        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty has 0 of the 2 asked for; ask"):
+        with pytest.raises(ConfigError, match=r"has 2 finished runs, .*empty and .*jsonl have 0 of the 2 asked"):
             reproduce(path, out=tmp_path / "empty", results=results, run=run)
     assert (results / "mine.md").read_text() == before
     assert len(counted) == 2
     assert reproduce(path, out=tmp_path / "runs", results=results, run=False)[0]["finished"] == 2
+
+
+def test_a_table_outlives_the_folders_of_its_runs(table, tmp_path, counted):
+    damage = {"drop": [0.5]}
+    rows = {"a": {}, "b": {"positions_from": "a"}}
+    path, options = table(rows, damage=damage), {"out": tmp_path / "runs", "results": tmp_path}
+    first, _ = reproduce(path, seeds=1, **options)
+    shutil.rmtree(tmp_path / "runs")
+    again, _ = reproduce(path, seeds=1, **options)
+    assert again == first and len(counted) == 2
+    both, _ = reproduce(path, rows=["a"], **options)
+    assert counted == ["a/seed0", "b/seed0", "a/seed1"] and both["missing"] == ["b, seed 1"]
+    assert both["rows"][0]["runs"][0] == first["rows"][0]["runs"][0]
+    assert both["made_with"][0]["runs"] == 3
+    shutil.rmtree(tmp_path / "runs")
+    whole, _ = reproduce(path, **options)  # coordinates are in no record, so their row is trained again for them
+    assert counted[3:] == ["a/seed1", "b/seed1"]
+    assert whole["rows"][0]["accuracy"] == both["rows"][0]["accuracy"]
+    lines = [json.loads(text) for text in (tmp_path / "mine.runs.jsonl").read_text().splitlines()]
+    assert [line["run"] for line in lines] == ["a, seed 0", "b, seed 0", "a, seed 1", "b, seed 1"]
+    assert lines[1]["config"]["hidden"] == [6]
+    shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(ConfigError, match=r"the line 'a, seed 0' of .* holds a run with other settings \(model.seed"):
+        reproduce(table({"a": {"set": ["hidden=[7]"]}}), **options)
+    path = table(rows, damage={"drop": [0.1]})
+    with pytest.raises(ConfigError, match=r"has 4 finished runs, .* have 0 of the 4 asked"):
+        reproduce(path, run=False, **options)  # other damage needs the networks
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 2 is no run"),
+        ("[]", "line 2 is no run"),
+        ('{"config": {}}', r"line 2 is no run \('run'\); remove the line"),
+        ('{"run": "a, seed 1"}', "the line 'a, seed 1' of .* cannot be read .*'config'"),
+        (
+            '{"run": "a, seed 1", "config": {}, "start": {}, "damage": {}, "chip": {}, "metrics": {}}',
+            "metrics lack param",
+        ),
+    ],
+)
+def test_a_damaged_record_is_named(line, words, table, tmp_path):
+    path = table({"a": {}})
+    reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+    with (tmp_path / "mine.runs.jsonl").open("a") as file:
+        file.write(line + "\n")
+    before = (tmp_path / "mine.runs.jsonl").read_text()
+    with pytest.raises(ConfigError, match=words):
+        reproduce(path, out=tmp_path / "runs", results=tmp_path)
+    assert (tmp_path / "mine.runs.jsonl").read_text() == before
 
 
 RATES = {"base": "rates.yaml"}
@@ -377,7 +431,7 @@ def test_a_table_that_asks_for_more_is_not_emptied(table, tmp_path):
     options = {"out": tmp_path / "runs", "results": tmp_path}
     reproduce(table({"a": {}}, seeds=1), **options)
     path = table({"a": {}}, seeds=1, chip={"target": "loihi2"})
-    with pytest.raises(ConfigError, match=r"has 1 finished runs, .* has 0 of the 1 asked for"):
+    with pytest.raises(ConfigError, match=r"has 1 finished runs, .* have 0 of the 1 asked for"):
         reproduce(path, run=False, **options)
     assert reproduce(path, **options)[0]["finished"] == 1
 
