@@ -131,6 +131,33 @@ def evaluate(
     console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
 
 
+@app.command(epilog="Example:  spsnn join runs/a/model.h5 runs/b/model.h5 --out both.h5")
+def join(
+    models: Annotated[list[Path], typer.Argument(help="Model files (.h5) of spiking networks, two or more.")],
+    out: Annotated[Path, typer.Option(help="Model file to write.")],
+    json: Json = False,
+):
+    """Put trained networks side by side in one, which answers with their mean."""
+    import spsnn
+    from spsnn.cli import workflow
+
+    networks = [spsnn.load(path) for path in models]
+    data = [workflow.data_of(net, path) for net, path in zip(networks, models, strict=True)]
+    for path, other in zip(models, data, strict=True):
+        if (other.name, other.options) != (data[0].name, data[0].options):
+            raise ConfigError(
+                f"{path} was trained on {other.name} {other.options}, {models[0]} on {data[0].name} {data[0].options}; "
+                "join networks of the same data"
+            )
+    whole = spsnn.join(networks)
+    joined = [str(path) for path in models]
+    spsnn.save(whole, out, provenance={**networks[0].provenance, "joined": joined})
+    values = {"file": str(out), "networks": len(networks), "neurons": whole.sizes}
+    values |= {"parameters of the networks": sum(net.n_parameters() for net in networks)}
+    values |= {"synapses": sum(int(synapse.mask.sum()) for _, _, synapse in whole.synapses())}
+    console.show("Joined", values, json)
+
+
 @app.command("map", epilog="Example:  spsnn map runs/digits/model.h5 --target loihi2 --cores 16 --out runs/digits/chip")
 def map_(
     model: Annotated[Path, typer.Argument(help="Model file (.h5), or a graph file (.h5, .json) with measured rates.")],

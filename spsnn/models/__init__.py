@@ -2,6 +2,7 @@
 
 from spsnn.models.files import load, save
 from spsnn.models.graph import from_graph, to_graph
+from spsnn.models.join import join
 from spsnn.models.rate.base import RateModel, RateOutput
 from spsnn.models.rate.gated_field import GatedField
 from spsnn.models.rate.neural_field import NeuralField
@@ -38,6 +39,7 @@ __all__ = [
     "TunedResonantNetwork",
     "from_config",
     "from_graph",
+    "join",
     "load",
     "register",
     "save",

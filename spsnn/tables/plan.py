@@ -63,6 +63,7 @@ class Table:
         damage: changes under which trained networks are scored too, see `spsnn.tables.robustness`.
         chip: map every trained network, and show what it costs there: ``target``, and options of
             `spsnn.tables.chip`.
+        joined: score the networks of a row side by side too, see `spsnn.tables.joined`.
         similarity: say how alike the weights of two seeds are, see `spsnn.tables.similarity`.
         pictured: tables whose results a picture puts beside ``published`` ones, see `spsnn.tables.efficiency`.
     """
@@ -80,6 +81,7 @@ class Table:
     smallest_above: float | None = None
     damage: dict[str, list[float]] = field(default_factory=dict)
     chip: dict = field(default_factory=dict)
+    joined: bool = False
     similarity: bool = False
     pictured: list[str] = field(default_factory=list)
     published: list[dict] = field(default_factory=list)

@@ -12,6 +12,7 @@ from spsnn.graph.hdf5 import make_folder
 from spsnn.tables.chip import check_chip
 from spsnn.tables.efficiency import write_efficiency
 from spsnn.tables.execute import perform_all
+from spsnn.tables.joined import check_joined
 from spsnn.tables.plan import read_table
 from spsnn.tables.record import Record, is_trained
 from spsnn.tables.robustness import check_damage
@@ -75,6 +76,8 @@ def reproduce(
     check_positions(runs)
     if table.similarity:
         check_similarity(runs)
+    if table.joined:
+        check_joined(runs)
     record = Record(out, Path(results) / f"{file_name}.runs.jsonl", label)
     missing = [r for r in runs if record.result(r) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []
@@ -99,6 +102,7 @@ def reproduce(
             folds=folds,
             deviations=deviations,
             figures=before["figures"],
+            data_dir=data_dir,
         )
         record.keep(runs)
         write_table(values, results)

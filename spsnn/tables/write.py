@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from spsnn.cli.workflow import write_json, write_text
+from spsnn.tables.joined import joined_accuracies
 from spsnn.tables.record import data_of
 from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
@@ -28,13 +29,13 @@ def made_with(runs, record):
     return [{"runs": n, **json.loads(text)} for text, n in counted.most_common()]
 
 
-def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures=None):
+def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures=None, data_dir=None):
     """The table as plain values, which `write_table` stores as ``name``.
 
     Args:
         table, runs: `Table` and its runs.
         record: `spsnn.tables.record.Record`.
-        name, folds: as `spsnn.tables.reproduce.reproduce`.
+        name, folds, data_dir: as `spsnn.tables.reproduce.reproduce`.
         deviations: sentences.
         figures: ``{row: statistics}`` of the table as it was.  One that stood for more runs than are at hand now stays:
             the likeness of weights, for example, needs the models themselves.
@@ -69,6 +70,10 @@ def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures
             if alike is not None:
                 mean, pairs = alike
                 row["statistics"] = {**row["statistics"], "similarity": {"mean": mean, "std": None, "n": pairs}}
+    if table.joined:
+        for row in rows:
+            mine, known = [r for r in runs if r.row.name == row["row"]], (figures or {}).get(row["row"], ())
+            row["statistics"] = {**row["statistics"], **joined_accuracies(mine, record.out, data_dir, known)}
     for row in rows:
         for figure, value in (figures or {}).get(row["row"], {}).items():
             if value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:

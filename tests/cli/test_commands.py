@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spsnn
-from spsnn.cli import main
+from spsnn.cli import main, workflow
 
 from .command import run
 
@@ -213,7 +213,7 @@ def test_debug_shows_the_traceback(capsys):
 
 
 @pytest.mark.parametrize("command", ["demo", "train", "evaluate", "map", "simulate", "export", "report", "reproduce",
-                                     "sweep", "finetune"])  # fmt: skip
+                                     "sweep", "finetune", "join"])  # fmt: skip
 def test_help_shows_an_example(capsys, command):
     code, out, _ = run(capsys, command, "--help")
     assert code == 0
@@ -361,6 +361,36 @@ def test_a_run_without_validation_is_trained_and_reported(capsys, tmp_path):
     code, _, err = run(capsys, "evaluate", out / "model.h5", "--split", "validation")
     assert code == 2
     assert "this run has no validation set" in err
+
+
+def test_joined_networks_are_one_file_for_every_command(capsys, tmp_path):
+    files = [tmp_path / str(seed) / "model.h5" for seed in (0, 1)]
+    for seed, file in enumerate(files):
+        options = ("--set", f"model.seed={seed}", "--out", file.parent)
+        assert run(capsys, "train", "digits", *SMALL, *options)[0] == 0
+    code, out, _ = run(capsys, "join", *files, "--out", tmp_path / "both.h5", "--json")
+    found, networks = json.loads(out), [spsnn.load(file) for file in files]
+    assert code == 0 and found["neurons"] == [64, 24, 10]
+    assert found["parameters of the networks"] == 2 * networks[0].n_parameters()
+    assert spsnn.load(tmp_path / "both.h5").provenance["joined"] == [str(file) for file in files]
+    code, out, _ = run(capsys, "evaluate", tmp_path / "both.h5", "--json")
+    test = workflow.load_split(workflow.data_of(networks[0], files[0]), "test").events
+    decided = sum(net(test).logits for net in networks).argmax(1).numpy()
+    assert code == 0 and json.loads(out)["accuracy"] == (decided == test.labels).mean()
+    code, out, _ = run(capsys, "map", tmp_path / "both.h5", "--placement", "spectral", "--json")
+    assert code == 0 and abs(json.loads(out)["float_accuracy"] - (decided == test.labels).mean()) < 1e-9
+    for arguments, words in (
+        ((files[0],), "join takes at least two SpSNN"),
+        ((files[0], tmp_path / "absent.h5"), "no file"),
+    ):
+        code, _, err = run(capsys, "join", *arguments, "--out", tmp_path / "none.h5")
+        assert code == 2 and words in " ".join(err.split()) and not (tmp_path / "none.h5").exists()
+    for option, words in (("data.options.t_min=5.0", "join networks of the same data"),
+                          ("model.readout_scale=2.0", "network 2 differs from the first: readout_scale")):  # fmt: skip
+        other = tmp_path / option
+        assert run(capsys, "train", "digits", *SMALL, "--set", option, "--out", other)[0] == 0
+        code, _, err = run(capsys, "join", files[0], other / "model.h5", "--out", tmp_path / "none.h5")
+        assert code == 2 and words in " ".join(err.split()) and not (tmp_path / "none.h5").exists()
 
 
 @pytest.mark.parametrize("timing", ["noc", "queue"])

@@ -1,5 +1,6 @@
 """Running tables: partial, resumed bit for bit, never twice, never mixed; transfer and damage do what they say."""
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -281,6 +282,25 @@ def test_the_picture_takes_what_is_there(write_yaml, table, tmp_path):
         write_efficiency(read_table(path), tmp_path)
     with pytest.raises(ConfigError, match="runs nothing"):
         reproduce(path, seeds=1, results=tmp_path)
+
+
+def test_networks_of_a_row_are_scored_side_by_side(table, tmp_path):
+    path = table({"a": {}}, joined=True, seeds=3, set=["model.readout=mean_membrane"])
+    options = {"out": tmp_path / "runs", "results": tmp_path}
+    values, _ = reproduce(path, **options)
+    figures = values["rows"][0]["statistics"]
+    assert {name: value["n"] for name, value in figures.items()} == {"2 joined": 3, "3 joined": 1}
+    networks = [spsnn.load(tmp_path / "runs" / "a" / f"seed{k}" / "model.h5") for k in range(3)]
+    test = spsnn.datasets.YinYang("test", n=40, t_min=2.0, bias_time=2.0)
+    pairs = [spsnn.evaluate(spsnn.join(pair), test)["accuracy"] for pair in itertools.combinations(networks, 2)]
+    assert figures["2 joined"]["mean"] == pytest.approx(np.mean(pairs))
+    assert figures["3 joined"]["mean"] == pytest.approx(spsnn.evaluate(spsnn.join(networks), test)["accuracy"])
+    assert "| a | " in (tmp_path / "mine.md").read_text().split("| row | 2 joined | 3 joined |")[1]
+    shutil.rmtree(tmp_path / "runs" / "a" / "seed2")
+    again, _ = reproduce(path, run=False, **options)
+    assert again == values  # more networks than are left now
+    with pytest.raises(ConfigError, match="readout mean_membrane, row 'a' is none; leave joined or the row out"):
+        reproduce(table({"a": {}}, joined=True), out=tmp_path / "other", results=tmp_path / "other")
 
 
 def test_similarity_is_about_models_with_effective_weights(table, tmp_path):
