@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import functools
 import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -221,9 +222,17 @@ def _sections(values, classes):
     return {name: typed(cls, values.get(name) or {}, name) for name, cls in classes.items()}
 
 
+@functools.cache
+def _adapter(cls):
+    """The checks of a dataclass, which take some milliseconds to build."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
+
+
 def typed(cls, values, where):
     """Dataclass ``cls`` from a dictionary, with types converted where nothing is lost."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     if not isinstance(values, dict):
         raise ConfigError(f"section {where!r} must hold keys, got {values!r}")
@@ -232,7 +241,7 @@ def typed(cls, values, where):
         if isinstance(values.get(f.name), bool) and not {"bool", "dict", "list"} & set(re.findall(r"\w+", str(f.type))):
             raise ConfigError(f"{where}.{f.name} takes no {str(values[f.name]).lower()}, but {f.type}")
     try:
-        return TypeAdapter(cls).validate_python(values)
+        return _adapter(cls).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join([where, *(str(p) for p in first["loc"])])
