@@ -22,6 +22,8 @@ def replacing(path, error=SpsnnError):
         error: if the disk is full or the folder cannot be written; the previous file stays as it was.
     """
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise error(f"{path} is no file; choose another name to write to")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
     try:
         yield temporary

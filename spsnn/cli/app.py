@@ -138,16 +138,22 @@ def join(
     json: Json = False,
 ):
     """Put trained networks side by side in one, which answers with their mean."""
+    from dataclasses import asdict
+
     import spsnn
     from spsnn.cli import workflow
+    from spsnn.cli.config import differences
 
+    if out.exists():
+        raise ConfigError(f"{out} is there already; choose another --out")
     networks = [spsnn.load(path) for path in models]
-    data = [workflow.data_of(net, path) for net, path in zip(networks, models, strict=True)]
+    data = [asdict(workflow.data_of(net, path)) for net, path in zip(networks, models, strict=True)]
     for path, other in zip(models, data, strict=True):
-        if (other.name, other.options) != (data[0].name, data[0].options):
+        changes = differences(data[0], other, "data")
+        if changes:
             raise ConfigError(
-                f"{path} was trained on {other.name} {other.options}, {models[0]} on {data[0].name} {data[0].options}; "
-                "join networks of the same data"
+                f"{path} was trained on other data than {models[0]}, {changes[0].split(': ')[0]} differs; join "
+                "networks of the same data, with the same parts held out"
             )
     whole = spsnn.join(networks)
     joined = [str(path) for path in models]

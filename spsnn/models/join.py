@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import torch
 
 from spsnn.errors import ConfigError
+from spsnn.models.spiking.current import resting
 from spsnn.models.spiking.spsnn import SpSNN
 
-# Of these the networks may have their own; all else must agree, or hidden neurons side by side would not be theirs.
+# Of these the networks may have their own, since what they hold does not depend on them any more.
 OWN = {"sizes", "space", "delay", "alpha", "learn_alpha", "d_min", "max_delay", "on_exceed", "position_scale",
        "position_init", "weight_gain", "weight_mean", "recurrent_gain", "normalise", "normal_gain", "bias", "dropout",
-       "silent_pull", "seed"}  # fmt: skip
+       "silent_pull", "self_connections", "seed"}  # fmt: skip
 
 
 def join(models):
@@ -26,43 +29,72 @@ def join(models):
     shared neurons, so the whole has none, and a chip places it by another method than ``learned``.
 
     Args:
-        models: at least two `SpSNN` with the readout ``mean_membrane`` and as many layers, alike in neurons, grid,
-            engine, inputs and classes; hidden sizes, spaces and kinds of delay may differ.
+        models: at least two `SpSNN` with the readout ``mean_membrane``, alike in inputs, layers, classes, neurons,
+            step, engine, scale of the readout, recurrence, skip connections and whether hidden neurons have a bias;
+            hidden sizes, spaces, kinds of delay and settings of training may differ.
 
     Returns:
         `SpSNN` with ``delay="free"``; normalisation is folded into weights and bias, as at export.
 
     Raises:
-        ConfigError: for fewer than two, other models, another readout, learned constants of the output, a projection
-            from input to output, or networks that differ.
+        ConfigError: for fewer than two, other models, `obstacle`, or networks that differ.
     """
-    models = list(models)
+    models = [models] if isinstance(models, torch.nn.Module) else list(models)
     if len(models) < 2 or not all(isinstance(m, SpSNN) for m in models):
-        raise ConfigError(f"join takes at least two SpSNN, got {[type(m).__name__ for m in models]}")
-    first, config = models[0], models[0].config()
-    last = len(first.sizes) - 1
-    if first.settings.readout != "mean_membrane":
-        raise ConfigError(f"only the readout mean_membrane has a mean in one output, got {first.settings.readout!r}")
-    if first.settings.learn_output:
-        raise ConfigError(
-            "outputs with learned constants have no mean in one output; join networks without learn_output"
-        )
-    if last < 2 or [0, last] in first.settings.skip:
-        raise ConfigError("synapses from input to output cannot stand side by side; join networks without such")
+        raise ConfigError(f"join takes a list of at least two SpSNN, got {[type(m).__name__ for m in models]}")
+    first, last = models[0], len(models[0].sizes) - 1
+    wrong = obstacle(first.settings, last)
+    if wrong:
+        raise ConfigError(f"{wrong}; such networks cannot be joined")
     for number, model in enumerate(models[1:], 2):
-        other = model.config()
-        differing = [f"{k}: {config[k]} and {other[k]}" for k in config if k not in OWN and config[k] != other[k]]
-        ends = [[m.sizes[0], len(m.sizes), m.sizes[-1], bool(len(m.currents))] for m in (first, model)]
-        if ends[0] != ends[1]:
-            differing.append(f"inputs, layers, classes and whether hidden neurons have a bias: {ends[0]} and {ends[1]}")
+        differing = [f"{k}: {a} and {b}" for k, (a, b) in _common(first, model).items() if a != b]
         if differing:
-            raise ConfigError(f"network {number} differs from the first: {'; '.join(differing)}")
+            raise ConfigError(
+                f"network {number} differs from the first: {'; '.join(differing)}; join networks that have these "
+                "in common"
+            )
+    with ExitStack() as stack:
+        for model in models:
+            stack.enter_context(resting(model))
+        return _side_by_side(models, last)
+
+
+def obstacle(settings, last):
+    """Why networks of these settings have no mean in one output, or None.
+
+    Args:
+        settings: `ModelConfig`.
+        last: number of the output population, counted from the input as 0.
+    """
+    if settings.readout != "mean_membrane":
+        return f"only the mean of the readout mean_membrane is that of one output, got {settings.readout!r}"
+    if settings.learn_output:
+        return f"outputs have learned constants of their own ({', '.join(settings.learn_output)})"
+    if last < 2 or [0, last] in settings.skip:
+        return "synapses lead from the input to the output, where they cannot stand side by side"
+    return None
+
+
+def _common(first, model):
+    """What must agree, ``{name: (of the first, of the other)}``."""
+    pair = first.config(), model.config()
+    found = {k: tuple(c[k] for c in pair) for k in pair[0] if k not in (*OWN, "grid")}
+    found["grid"] = tuple({k: c["grid"][k] for k in ("dt", "delays")} for c in pair)
+    found["inputs"], found["populations"], found["classes"] = (
+        tuple(f(m.sizes) for m in (first, model)) for f in (lambda s: s[0], len, lambda s: s[-1])
+    )
+    found["bias or normalisation"] = tuple(len(m.currents) > 0 for m in (first, model))
+    return found
+
+
+def _side_by_side(models, last):
+    first = models[0]
     hidden = [sum(m.sizes[k] for m in models) for k in range(1, last)]
     free = {"delay": "free", "learn_alpha": False, "d_min": 0.0, "max_delay": None, "normalise": "none", "dropout": 0.0,
-            "silent_pull": 0.0, "bias": bool(len(first.currents))}  # fmt: skip
-    whole = SpSNN.from_config({**config, **free, "sizes": [first.sizes[0], *hidden, first.sizes[-1]]})
+            "silent_pull": 0.0, "self_connections": True, "bias": bool(len(first.currents))}  # fmt: skip
+    whole = SpSNN.from_config({**first.config(), **free, "sizes": [first.sizes[0], *hidden, first.sizes[-1]]})
     whole.to(first.device)
-    if first.feedforward[0].weight.dtype == torch.float64:
+    if any(m.feedforward[0].weight.dtype == torch.float64 for m in models):
         whole.double()
     with torch.no_grad():
         for _, _, synapse in whole.synapses():

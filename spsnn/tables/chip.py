@@ -11,6 +11,7 @@ from spsnn.hwmap.place.methods import split
 from spsnn.hwmap.quantise.scales import METHODS as SCALES
 from spsnn.models.registry import rate_model
 
+FIGURES = ("mapped_accuracy", "energy_uj", "latency_us", "spikes", "synaptic_ops", "cores")
 OPTIONS = ("target", "cores", "placement", "scale")
 
 
@@ -52,11 +53,12 @@ def chip_figures(model, data, options):
     """
     chip, found = map_model(model, data, **options)
     sent = sum(float(p.rates.sum()) for p in chip.network.populations if p.rates is not None)
-    return {
-        "mapped_accuracy": found["mapped_accuracy"],
-        "energy_uj": found["energy_nj_per_inference"] / 1000,
-        "latency_us": found["latency_us_per_inference"],
-        "spikes": sent,
-        "synaptic_ops": found["count_synaptic_op"],
-        "cores": found["cores_used"],
-    }
+    values = (
+        found["mapped_accuracy"],
+        found["energy_nj_per_inference"] / 1000,
+        found["latency_us_per_inference"],
+        sent,
+        found["count_synaptic_op"],
+        found["cores_used"],
+    )
+    return dict(zip(FIGURES, values, strict=True))

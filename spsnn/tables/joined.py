@@ -10,6 +10,7 @@ import torch
 from spsnn import models
 from spsnn.cli.config import SPIKING
 from spsnn.errors import ConfigError
+from spsnn.models.join import obstacle
 from spsnn.models.spiking.current import resting
 from spsnn.tables.execute import remembered_split
 from spsnn.tables.summary import spread
@@ -25,36 +26,36 @@ def check_joined(runs):
         ConfigError: names the row.
     """
     for run in runs:
-        if run.config.kind != SPIKING or run.config.model.readout != "mean_membrane":
-            raise ConfigError(
-                f"joined is about spiking networks with the readout mean_membrane, row {run.row.name!r} is none; leave "
-                "joined or the row out"
-            )
+        wrong = f"it is of kind {run.config.kind!r}, not spiking"
+        if run.config.kind == SPIKING:
+            wrong = obstacle(run.config.model, len(run.config.hidden) + 1)
+        if wrong:
+            raise ConfigError(f"row {run.row.name!r} cannot be joined: {wrong}; leave joined or the row out")
 
 
-def joined_accuracies(runs, out, data_dir, known=()):
+def joined_accuracies(runs, out, data_dir):
     """Accuracy of k networks side by side, as `spsnn.join` makes them: of the mean of their logits.
 
     Args:
         runs: list of `Run` of one row.
         out: folder of the table.
         data_dir: directory of the data files.
-        known: names of figures that need not be found again.
 
     Returns:
-        ``{"2 joined": {"mean", "std", "n"}, ...}`` up to the number of trained networks, over all choices of k of
-        them (and over folds); nothing below two.
+        ``{"2 joined": {"mean", "std", "n"}, ...}`` up to the number of trained networks, over the choices of k of them
+        (256 at most) and over folds; nothing below two.
     """
     found = {}
     for fold in dict.fromkeys(run.fold for run in runs):
         trained = [r for r in runs if r.fold == fold and (Path(out) / r.folder / "model.h5").is_file()]
-        if len(trained) < 2 or f"{len(trained)} joined" in known:
+        if len(trained) < 2:
             continue
         events = remembered_split(trained[0].config.data, "test" if fold is None else "validation", data_dir).events
         labels = torch.from_numpy(events.labels)
         logits = [_logits(models.load(Path(out) / r.folder / "model.h5"), events) for r in trained]
         for k in range(2, len(trained) + 1):
-            decided = [sum(chosen).argmax(1) for chosen in itertools.combinations(logits, k)]
+            choices = itertools.islice(itertools.combinations(logits, k), 256)
+            decided = [sum(chosen).argmax(1) for chosen in choices]
             found.setdefault(f"{k} joined", []).extend(float((d == labels).double().mean()) for d in decided)
     return {name: spread(accuracies) for name, accuracies in found.items()}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from numbers import Real
 from pathlib import Path
 
 import yaml
@@ -12,7 +14,9 @@ from spsnn.cli.workflow import write_text
 from spsnn.errors import ConfigError
 
 PARTS = ("start", "metrics", "damage", "chip")
-NEEDED = {"validation_accuracy", "parameters", "seconds_train"}
+NUMBERS = ("parameters", "seconds_train", "spikes_per_neuron", "best_epoch", "epochs")
+SHARES = ("train_accuracy", "validation_accuracy", "test_accuracy")
+WORDS = ("validation_accuracy", "select")
 
 
 def positions_of(run):
@@ -46,16 +50,27 @@ class Record:
     """
 
     def __init__(self, out, path, label="SHD"):
-        self.out, self.path, self.label, self.lines = Path(out), Path(path), label, {}
-        text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        self.out, self.path, self.label = Path(out), Path(path), label
+        self.lines = self._read()
+
+    def _read(self):
+        """``{run: line}`` of the file."""
+        lines = {}
+        try:
+            text = self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else ""
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be read ({error}); write elsewhere with --results") from error
         for number, line in enumerate(text.splitlines(), 1):
             try:
                 found = json.loads(line)
-                self.lines[found["run"]] = found
+                if found["run"] in lines:
+                    raise ValueError(f"{found['run']!r} has a line already")
+                lines[found["run"]] = found
             except (ValueError, LookupError, TypeError) as error:
                 raise ConfigError(
                     f"{self.path}, line {number} is no run ({error}); remove the line, and its run is made anew"
                 ) from error
+        return lines
 
     def result(self, run):
         """Metrics of a finished run, or None; ``damage`` holds the accuracies under damage, ``statistics`` the figures
@@ -74,7 +89,7 @@ class Record:
         if changes:
             raise ConfigError(
                 f"{where} holds a run with other settings ({'; '.join(changes[:3])}); choose another folder with "
-                "--out or --results, or remove it"
+                f"--out or --results, or remove it and what {self.path.name} and the table say of it"
             )
         asked = ((run.damage, found["damage"]), (run.chip, found["chip"]))
         if metrics is None or any(settings and done.get("settings") != settings for settings, done in asked):
@@ -88,42 +103,47 @@ class Record:
         return None if found is None else found["start"].get("versions")
 
     def keep(self, runs):
-        """Write the record with what is finished of ``runs``; lines of other runs stay."""
+        """Write the lines of what is finished of ``runs`` and has its folder; all other lines stay as they are now."""
+        self.lines, before = self._read(), self._read()
         for run in runs:
-            if self.result(run) is not None:
-                found = self._find(run)[1]
+            if is_trained(run, self.out) and self.result(run) is not None:
+                found, line = self._find(run)[1], self.lines.get(str(run), {})
                 metrics = {k: v for k, v in found["metrics"].items() if k not in ("confusion", "storage")}
-                self.lines[str(run)] = {
-                    "run": str(run), "data": data_of(run, self.label), **found, "metrics": metrics
-                }  # fmt: skip
-        if self.lines:
+                same = line.get("metrics") == metrics  # then what this table does not ask for stays true
+                more = {name: line[name] for name in ("damage", "chip") if same and not found[name]}
+                found = {"data": data_of(run, self.label), **found, "metrics": metrics, **more}
+                self.lines[str(run)] = {"run": str(run), **found}
+        if self.lines != before:
             write_text(self.path, "".join(json.dumps(line) + "\n" for line in self.lines.values()))
 
     def _find(self, run):
         """Where a run was found, and ``{"config", *PARTS}``; the second is None where nothing was."""
         folder, line = self.out / run.folder, self.lines.get(str(run))
+        where = f"the line {str(run)!r} of {self.path}"
+        if line is not None and line.get("data") != data_of(run, self.label):
+            raise ConfigError(
+                f"{where} is of a run on {line.get('data')}, not on {data_of(run, self.label)}; write elsewhere with "
+                "--results, or name the data with --label"
+            )
         if line is not None and not is_trained(run, self.out):
-            where = f"the line {str(run)!r} of {self.path}"
-            found = _checked(where, lambda: line)
-            if line.get("data") != data_of(run, self.label):
-                raise ConfigError(
-                    f"{where} is of a run on {line.get('data')}, not on {data_of(run, self.label)}; write elsewhere "
-                    "with --results, or name the data with --label"
-                )
-            return where, found
+            return where, _checked(where, lambda: line)
         if not any((folder / name).exists() for name in ("checkpoint.h5", "metrics.json")):
             return folder, None  # a run that was refused, or ended in its first epoch, may have left its settings
         return folder, _checked(folder, lambda: _read_folder(folder))
 
 
 def _read_folder(folder):
-    found = {"config": yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))}
-    for name in PARTS:
-        path = folder / f"{name}.json"
-        found[name] = (
-            json.loads(path.read_text(encoding="utf-8")) if path.exists() else None if name == "metrics" else {}
-        )
-    return found
+    parts = {name: _read_json(folder / f"{name}.json", None if name == "metrics" else {}) for name in PARTS}
+    metrics = parts["metrics"]
+    if isinstance(metrics, dict) and metrics and "train_accuracy" not in metrics:  # of a run of an earlier version
+        history = _read_json(folder / "history.json", None)
+        if history is not None:
+            metrics["train_accuracy"] = history[metrics["best_epoch"] - 1]["train_accuracy"]
+    return {"config": yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")), **parts}
+
+
+def _read_json(path, absent):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else absent
 
 
 def _checked(where, read):
@@ -134,9 +154,32 @@ def _checked(where, read):
         parts = {name: found[name] for name in PARTS}
         if not all(isinstance(v, dict) for k, v in parts.items() if not (k == "metrics" and v is None)):
             raise ValueError("a part of it holds no object")
-        lacking = sorted(NEEDED.difference(NEEDED if parts["metrics"] is None else parts["metrics"]))
-        if lacking:
-            raise ValueError(f"its metrics lack {', '.join(lacking)}")
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError, ConfigError) as error:
+        if not isinstance(parts["start"].get("versions", {}), dict):
+            raise ValueError("its versions are no object")
+        if parts["metrics"] is not None:
+            _check_metrics(parts["metrics"])
+        for name, figures in (("damage", "accuracy"), ("chip", "figures")):
+            if parts[name]:
+                _numbers(f"{name}.{figures}", parts[name][figures].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError, ConfigError) as error:
         raise ConfigError(f"{where} cannot be read ({error}); remove it, and the run is made anew") from error
     return {"config": config, **parts}
+
+
+def _check_metrics(metrics):
+    """Refuse metrics from which a table cannot be made."""
+    lacking = [name for name in (*NUMBERS, *WORDS) if name not in metrics]
+    if lacking:
+        raise ValueError(f"its metrics lack {', '.join(lacking)}")
+    for name in NUMBERS:
+        _numbers(name, [metrics[name]])
+    shares = [metrics[name] for name in SHARES if metrics.get(name) is not None]
+    _numbers("accuracy", shares)
+    if metrics.get("test_accuracy", metrics["validation_accuracy"]) is None or not all(0 <= s <= 1 for s in shares):
+        raise ValueError(f"its accuracies must lie in [0, 1], got {shares}")
+    _numbers("statistics", metrics.get("statistics", {}).values())
+
+
+def _numbers(what, values):
+    if not all(isinstance(v, Real) and not isinstance(v, bool) and math.isfinite(v) for v in values):
+        raise ValueError(f"{what} must be finite numbers, got {list(values)}")

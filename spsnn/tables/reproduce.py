@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,8 +93,13 @@ def reproduce(
             "--out, write elsewhere with --results, or remove the table"
         )
     make_folder(Path(results))
+    try:
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{results} cannot be written ({error}); choose another folder with --results") from error
 
-    def write():
+    def write(whole=False):
         values = tabulate(
             table,
             runs,
@@ -103,6 +109,7 @@ def reproduce(
             deviations=deviations,
             figures=before["figures"],
             data_dir=data_dir,
+            whole=whole,
         )
         record.keep(runs)
         write_table(values, results)
@@ -122,14 +129,17 @@ def reproduce(
 
     say(f"{table.name}: {len(runs) - len(missing)} of {len(runs)} runs are finished, {len(todo)} to do now")
     perform_all(todo, out, jobs=jobs, data_dir=data_dir, device=device, on_done=on_done)
-    return write(), failures
+    return write(whole=True), failures
 
 
 def _before(path):
     """How many runs the table that is there has ``finished``, and the ``figures`` of its rows."""
+    finished, figures = 0, {}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        figures = {r["row"]: {k: v for k, v in r["statistics"].items() if v["n"]} for r in values["rows"]}
-        return {"finished": int(values["finished"]), "figures": figures}
+        finished = int(values["finished"])
+        for row in values["rows"]:
+            figures[row["row"]] = {k: v for k, v in row["statistics"].items() if v["n"]}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return {"finished": 0, "figures": {}}
+        pass  # no table, or one of an earlier version
+    return {"finished": finished, "figures": figures}

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from spsnn.cli.workflow import write_json, write_text
+from spsnn.tables.chip import FIGURES
 from spsnn.tables.joined import joined_accuracies
 from spsnn.tables.record import data_of
 from spsnn.tables.similarity import row_similarity
@@ -29,7 +30,8 @@ def made_with(runs, record):
     return [{"runs": n, **json.loads(text)} for text, n in counted.most_common()]
 
 
-def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures=None, data_dir=None):
+def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures=None, data_dir=None, whole=True
+):  # fmt: skip
     """The table as plain values, which `write_table` stores as ``name``.
 
     Args:
@@ -37,6 +39,7 @@ def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures
         record: `spsnn.tables.record.Record`.
         name, folds, data_dir: as `spsnn.tables.reproduce.reproduce`.
         deviations: sentences.
+        whole: whether all is done that is to be done; what networks decide together is found then.
         figures: ``{row: statistics}`` of the table as it was.  One that stood for more runs than are at hand now stays:
             the likeness of weights, for example, needs the models themselves.
     """
@@ -70,13 +73,14 @@ def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures
             if alike is not None:
                 mean, pairs = alike
                 row["statistics"] = {**row["statistics"], "similarity": {"mean": mean, "std": None, "n": pairs}}
-    if table.joined:
+    if table.joined and whole:
         for row in rows:
-            mine, known = [r for r in runs if r.row.name == row["row"]], (figures or {}).get(row["row"], ())
-            row["statistics"] = {**row["statistics"], **joined_accuracies(mine, record.out, data_dir, known)}
+            mine = [r for r in runs if r.row.name == row["row"]]
+            row["statistics"] = {**row["statistics"], **joined_accuracies(mine, record.out, data_dir)}
     for row in rows:
         for figure, value in (figures or {}).get(row["row"], {}).items():
-            if value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
+            asked = table.joined if figure.endswith(" joined") else table.similarity if figure == "similarity" else True
+            if asked and figure not in FIGURES and value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
                 row["statistics"] = {**row["statistics"], figure: value}
     if table.smallest_above is not None:
         values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
@@ -92,6 +96,7 @@ def protocol(table, folds):
             "The test set is not read."
         )
     again = ", and once more under each damage" if table.damage else ""
+    again += ", and once more for networks side by side, over whose choices there is mean ± deviation" * table.joined
     if table.protocol == "retrain":
         return (
             "Trained on all training data; the number of epochs is fixed and the last one is taken; the test set is "
@@ -136,7 +141,8 @@ def markdown(values):
         lines += [f"Fewest parameters above {100 * wanted['accuracy']:g} %: {wanted['row'] or 'none'}.", ""]
     figures = list(dict.fromkeys(name for r in rows for name in r["statistics"]))
     if figures:
-        lines += ["## Figures on the test set", ""]
+        held = values["protocol"].startswith("Validation")
+        lines += [f"## Figures on the {'validation' if held else 'test'} set", ""]
         cells = lambda r: [plain_figure(r["statistics"].get(name)) for name in figures]  # noqa: E731
         lines += grid(("row", *figures), [(r["row"], *cells(r)) for r in rows])
     if rows and rows[0]["damage"]:

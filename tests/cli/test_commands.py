@@ -380,12 +380,15 @@ def test_joined_networks_are_one_file_for_every_command(capsys, tmp_path):
     code, out, _ = run(capsys, "map", tmp_path / "both.h5", "--placement", "spectral", "--json")
     assert code == 0 and abs(json.loads(out)["float_accuracy"] - (decided == test.labels).mean()) < 1e-9
     for arguments, words in (
-        ((files[0],), "join takes at least two SpSNN"),
+        ((files[0],), "at least two SpSNN"),
         ((files[0], tmp_path / "absent.h5"), "no file"),
     ):
         code, _, err = run(capsys, "join", *arguments, "--out", tmp_path / "none.h5")
         assert code == 2 and words in " ".join(err.split()) and not (tmp_path / "none.h5").exists()
+    code, _, err = run(capsys, "join", *files, "--out", files[1])
+    assert code == 2 and "is there already; choose another --out" in " ".join(err.split())
     for option, words in (("data.options.t_min=5.0", "join networks of the same data"),
+                          ("data.validation=null", "join networks of the same data"),
                           ("model.readout_scale=2.0", "network 2 differs from the first: readout_scale")):  # fmt: skip
         other = tmp_path / option
         assert run(capsys, "train", "digits", *SMALL, "--set", option, "--out", other)[0] == 0

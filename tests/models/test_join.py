@@ -72,6 +72,22 @@ def test_it_keeps_double_precision():
     )
 
 
+def test_networks_that_are_still_in_training_are_joined_as_they_are_used():
+    networks = [network(seed, normalise="batch", dropout=0.3) for seed in (0, 1)]
+    want = sum(net(batch(9)).logits for net in networks) / 2
+    for net in networks:
+        net.train()
+    torch.testing.assert_close(join(networks)(batch(9)).logits, want, atol=2e-5, rtol=2e-5)
+    assert all(net.training for net in networks)
+
+
+def test_settings_of_training_may_differ():
+    grids = [spsnn.Grid(dt=1.0, slope=s, estimator=e) for s, e in ((1.0, "surrogate"), (2.0, "eventprop"))]
+    networks = [spsnn.SpSNN([9, 5, 3], grid=g, readout="mean_membrane", seed=k) for k, g in enumerate(grids)]
+    want = sum(net(batch(9)).logits for net in networks) / 2
+    torch.testing.assert_close(join(networks)(batch(9)).logits, want, atol=2e-5, rtol=2e-5)
+
+
 def simple(**settings):
     return spsnn.SpSNN([9, 5, 3], **{"readout": "mean_membrane", **settings})
 
@@ -80,10 +96,12 @@ def simple(**settings):
     ("networks", "words"),
     [
         ([simple()], "at least two SpSNN, got .'SpSNN'"),
+        (simple(), "a list of at least two SpSNN, got .'SpSNN'"),
         ([simple(), spsnn.models.SpatialPriorMLP([9, 5, 3])], "at least two SpSNN, got .*SpatialPriorMLP"),
-        ([simple(readout="max_membrane")] * 2, "only the readout mean_membrane .* got 'max_membrane'"),
-        ([simple(skip=[[0, 2]])] * 2, "synapses from input to output"),
-        ([spsnn.SpSNN([9, 3], readout="mean_membrane")] * 2, "synapses from input to output"),
+        ([simple(readout="max_membrane")] * 2, "readout mean_membrane .* got 'max_membrane'; such networks cannot"),
+        ([simple(skip=[[0, 2]])] * 2, "synapses lead from the input to the output"),
+        ([simple(skip=[(0, 2)])] * 2, "synapses lead from the input to the output"),
+        ([spsnn.SpSNN([9, 3], readout="mean_membrane")] * 2, "synapses lead from the input to the output"),
         (
             [
                 simple(
@@ -91,14 +109,14 @@ def simple(**settings):
                 ),
                 simple(),
             ],
-            "without learn_output",
+            r"learned constants of their own \(tau_mem\)",
         ),
         ([simple(), simple(readout_scale=2.0)], "network 2 differs from the first: readout_scale: 1.0 and 2.0"),
         (
             [simple(), simple(), spsnn.SpSNN([9, 5, 4], readout="mean_membrane")],
-            r"network 3 .*\[9, 3, 3, False\] and \[9",
+            "network 3 .*classes: 3 and 4; join",
         ),
-        ([simple(), simple(normalise="batch")], "whether hidden neurons have a bias"),
+        ([simple(), simple(normalise="batch")], "bias or normalisation: False and True"),
         ([simple(), simple(neuron=spsnn.LIF(tau_mem=7.0))], "network 2 differs from the first: neuron: "),
         ([simple(), simple(grid=spsnn.Grid(dt=2.0))], "network 2 differs from the first: grid: "),
     ],

@@ -196,6 +196,8 @@ def test_speech_is_retrained_without_validation_or_validated_without_test(table,
     values, _ = reproduce(path, seeds=1, data_dir=speech, out=tmp_path / "runs", results=tmp_path, label="SHD-R")
     with pytest.raises(ConfigError, match="is of a run on SHD-R, not on SHD; write elsewhere with --results, or name"):
         reproduce(path, data_dir=speech, out=tmp_path / "elsewhere", results=tmp_path)
+    with pytest.raises(ConfigError, match="is of a run on SHD-R, not on SHD; write"):
+        reproduce(path, seeds=1, data_dir=speech, out=tmp_path / "runs", results=tmp_path, run=False)
     assert values["rows"][0]["epoch"] == "the last of 2"
     assert values["rows"][0]["runs"][0]["validation_accuracy"] is None
     assert (values["title"], values["text"], values["data"]) == ("Mine on SHD-R", "On SHD-R.", "SHD-R")
@@ -299,7 +301,9 @@ def test_networks_of_a_row_are_scored_side_by_side(table, tmp_path):
     shutil.rmtree(tmp_path / "runs" / "a" / "seed2")
     again, _ = reproduce(path, run=False, **options)
     assert again == values  # more networks than are left now
-    with pytest.raises(ConfigError, match="readout mean_membrane, row 'a' is none; leave joined or the row out"):
+    with pytest.raises(
+        ConfigError, match=r"row 'a' cannot be joined: only the mean of .*; leave joined or the row out"
+    ):
         reproduce(table({"a": {}}, joined=True), out=tmp_path / "other", results=tmp_path / "other")
 
 
@@ -311,7 +315,7 @@ def test_similarity_is_about_models_with_effective_weights(table, tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "words"),
     [
-        ("metrics.json", "{}", "metrics lack parameters, seconds_train, validation_accuracy"),
+        ("metrics.json", "{}", "metrics lack parameters, seconds_train, spikes_per_neuron, best_epoch"),
         ("metrics.json", "[]", "holds no object"),
         ("config.yaml", "", "a configuration must hold sections"),
     ],
@@ -322,6 +326,66 @@ def test_a_damaged_run_is_named(file, text, words, table, tmp_path):
     (tmp_path / "runs" / "a" / "seed0" / file).write_text(text)
     with pytest.raises(ConfigError, match=f"seed0 cannot be read .*{words}.*; remove it"):
         reproduce(path, seeds=1, out=tmp_path / "runs", results=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "words"),
+    [
+        ("metrics", {"test_accuracy": 7.0}, r"accuracies must lie in \[0, 1\], got"),
+        ("metrics", {"test_accuracy": float("nan")}, "accuracy must be finite numbers"),
+        ("metrics", {"test_accuracy": None}, "accuracies must lie in"),
+        ("metrics", {"best_epoch": "3"}, "best_epoch must be finite numbers, got .'3'"),
+        ("metrics", {"statistics": {"active": "much"}}, "statistics must be finite numbers, got .'much'"),
+        ("start", {"versions": "0.1.0"}, "its versions are no object"),
+        ("damage", {"settings": {"drop": [0.5]}}, "'accuracy'"),
+        ("damage", {"accuracy": [0.5]}, "'list' object"),
+    ],
+)
+def test_a_line_with_wrong_values_is_named(part, value, words, table, tmp_path):
+    path, results = table({"a": {}}, seeds=1, damage={"drop": [0.5]}), tmp_path / "mine.runs.jsonl"
+    reproduce(path, out=tmp_path / "runs", results=tmp_path)
+    shutil.rmtree(tmp_path / "runs")
+    line = json.loads(results.read_text())
+    kept = {} if part == "damage" else line[part]
+    results.write_text(json.dumps({**line, part: {**kept, **value}}) + "\n")
+    with pytest.raises(ConfigError, match=f"cannot be read .*{words}"):
+        reproduce(path, out=tmp_path / "runs", results=tmp_path)
+
+
+def test_a_record_that_others_write_to_keeps_their_lines(table, tmp_path, monkeypatch):
+    path, train = table({"a": {}, "b": {}}, seeds=1), workflow.train
+    options = {"results": tmp_path}
+
+    def meanwhile(*arguments, **given):
+        monkeypatch.setattr(execute.workflow, "train", train)
+        reproduce(path, rows=["b"], out=tmp_path / "theirs", **options)
+        return train(*arguments, **given)
+
+    monkeypatch.setattr(execute.workflow, "train", meanwhile)
+    values, _ = reproduce(path, rows=["a"], out=tmp_path / "ours", **options)
+    assert values["finished"] == 2
+    lines = (tmp_path / "mine.runs.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["run"] for line in lines) == ["a, seed 0", "b, seed 0"]
+
+
+def test_figures_that_are_not_asked_for_any_more_go(table, tmp_path):
+    options, keys = {"out": tmp_path / "runs", "results": tmp_path}, {"set": ["model.readout=mean_membrane"]}
+    values, _ = reproduce(table({"a": {}}, joined=True, chip={"target": "loihi2"}, **keys), **options)
+    assert {"2 joined", "energy_uj"} <= set(values["rows"][0]["statistics"])
+    kept = json.loads((tmp_path / "mine.runs.jsonl").read_text().splitlines()[0])["chip"]
+    values, _ = reproduce(table({"a": {}}, **keys), run=False, **options)
+    assert values["rows"][0]["statistics"] == {}
+    assert kept == json.loads((tmp_path / "mine.runs.jsonl").read_text().splitlines()[0])["chip"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(table, tmp_path, counted, monkeypatch):
+    def refuse(**options):
+        raise PermissionError("denied")
+
+    monkeypatch.setattr("spsnn.tables.reproduce.tempfile.TemporaryFile", refuse)
+    with pytest.raises(ConfigError, match=r"cannot be written .denied.; choose another folder with --results"):
+        reproduce(table({"a": {}}), out=tmp_path / "runs", results=tmp_path)
+    assert counted == []
 
 
 def test_a_fuller_table_stays(table, tmp_path, counted):
@@ -370,11 +434,13 @@ def test_a_table_outlives_the_folders_of_its_runs(table, tmp_path, counted):
         ("{", "line 2 is no run"),
         ("[]", "line 2 is no run"),
         ('{"config": {}}', r"line 2 is no run \('run'\); remove the line"),
-        ('{"run": "a, seed 1"}', "the line 'a, seed 1' of .* cannot be read .*'config'"),
+        ('{"run": "a, seed 1", "data": "yinyang"}', "the line 'a, seed 1' of .* cannot be read .*'config'"),
         (
-            '{"run": "a, seed 1", "config": {}, "start": {}, "damage": {}, "chip": {}, "metrics": {}}',
+            '{"run": "a, seed 1", "data": "yinyang", "config": {}, "start": {}, '
+            '"damage": {}, "chip": {}, "metrics": {}}',
             "metrics lack param",
         ),
+        ('{"run": "a, seed 0"}', "line 2 is no run .'a, seed 0' has a line already"),
     ],
 )
 def test_a_damaged_record_is_named(line, words, table, tmp_path):

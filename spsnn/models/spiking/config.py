@@ -110,6 +110,8 @@ class ModelConfig:
                 f"silent_pull needs engine='event' and readout='first_spike', got engine={self.engine!r} and "
                 f"readout={self.readout!r}; set it to 0"
             )
+        if isinstance(self.skip, (list, tuple)) and all(isinstance(pair, (list, tuple)) for pair in self.skip):
+            object.__setattr__(self, "skip", [list(pair) for pair in self.skip])  # as files give them back
         for name in ("learn_neuron", "learn_output"):
             object.__setattr__(self, name, _names(name, getattr(self, name)))
         for name in ("neuron_spread", "neuron_bounds"):
