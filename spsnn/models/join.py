@@ -77,14 +77,16 @@ def obstacle(settings, last):
 
 def _common(first, model):
     """What must agree, ``{name: (of the first, of the other)}``."""
-    pair = first.config(), model.config()
-    found = {k: tuple(c[k] for c in pair) for k in pair[0] if k not in (*OWN, "grid")}
-    found["grid"] = tuple({k: c["grid"][k] for k in ("dt", "delays")} for c in pair)
-    found["inputs"], found["populations"], found["classes"] = (
-        tuple(f(m.sizes) for m in (first, model)) for f in (lambda s: s[0], len, lambda s: s[-1])
-    )
-    found["bias or normalisation"] = tuple(len(m.currents) > 0 for m in (first, model))
-    return found
+    both = (first, model)
+    configs = [m.config() for m in both]
+    return {
+        **{k: tuple(c[k] for c in configs) for k in configs[0] if k not in (*OWN, "grid")},
+        "grid": tuple({k: c["grid"][k] for k in ("dt", "delays")} for c in configs),
+        "inputs": tuple(m.sizes[0] for m in both),
+        "populations": tuple(len(m.sizes) for m in both),
+        "classes": tuple(m.sizes[-1] for m in both),
+        "bias or normalisation": tuple(len(m.currents) > 0 for m in both),
+    }
 
 
 def _side_by_side(models, last):

@@ -100,6 +100,7 @@ def reproduce(
         raise ConfigError(f"{results} cannot be written ({error}); choose another folder with --results") from error
 
     def write(whole=False):
+        record.keep(runs)
         values = tabulate(
             table,
             runs,
@@ -111,7 +112,6 @@ def reproduce(
             data_dir=data_dir,
             whole=whole,
         )
-        record.keep(runs)
         write_table(values, results)
         return values
 
