@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 from matplotlib.lines import Line2D
 
 from spsnn.atomic import replacing
@@ -79,6 +80,11 @@ def picture(values):
         handles.append(Line2D([], [], ls="", marker="o", mfc="none", color=MUTED, label="published on SHD"))
     ax.set_xscale("log")
     ax.set_xlabel("trainable parameters")
+    # Equal steps for equal factors of what is wrong, so that 93 and 96 % lie about as far apart as 40 and 63 %.
+    ax.set_yscale("function", functions=(lambda a: -np.log(101 - np.minimum(a, 100)), lambda y: 101 - np.exp(-y)))
+    ax.set_yticks([0, 20, 40, 60, 80, 90, 95, 98, 100])
+    drawn = [100 * p["accuracy"]["mean"] for p in values["points"]] + [p["accuracy"] for p in published]
+    ax.set_ylim(max(min(drawn) - 15, 0), min(max(drawn) + 2, 100))
     ax.set_ylabel("test accuracy (%)")
     ax.grid()
     legend_below(figure, handles)
