@@ -194,7 +194,9 @@ def plain_figure(value):
     """``0.444 ± 0.012``, or a dash where there is none."""
     if value is None:
         return "-"
-    return f"{value['mean']:.4g}" + ("" if value["std"] is None else f" ± {value['std']:.2g}")
+    mean, spread = value["mean"], value["std"]
+    noise = spread is not None and spread < 1e-9 * abs(mean)
+    return f"{mean:.4g}" + ("" if spread is None else f" ± {0 if noise else spread:.2g}")
 
 
 def grid(header, rows):

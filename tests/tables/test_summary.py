@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import wilcoxon
 
 from spsnn.tables.summary import by_seed, compare, epoch_taken, sign_flip, smallest_above, summarise_row
+from spsnn.tables.write import plain_figure
 
 
 def metrics(accuracy, *, validation=None, epoch=3, select="last", parameters=10, **more):
@@ -83,3 +84,17 @@ def test_the_smallest_row_above_a_share():
     ]
     assert smallest_above(rows, 0.9) == "b"
     assert smallest_above(rows, 0.99) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        ({"mean": 0.44444, "std": None}, "0.4444"),
+        ({"mean": 0.44444, "std": 0.0123}, "0.4444 ± 0.012"),
+        ({"mean": 1.0, "std": 3.8e-16}, "1 ± 0"),  # the rounding of a mean
+        ({"mean": 0.0, "std": 0.0}, "0 ± 0"),
+    ],
+)
+def test_figures_for_people(value, text):
+    assert plain_figure(value) == text
