@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from dataclasses import replace
@@ -135,11 +136,11 @@ def reproduce(
 def _before(path):
     """How many runs the table that is there has ``finished``, and the ``figures`` of its rows."""
     finished, figures = 0, {}
-    try:
+    with contextlib.suppress(
+        OSError, ValueError, LookupError, TypeError, AttributeError
+    ):  # none, or an earlier version
         values = json.loads(path.read_text(encoding="utf-8"))
         finished = int(values["finished"])
         for row in values["rows"]:
             figures[row["row"]] = {k: v for k, v in row["statistics"].items() if v["n"]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        pass  # no table, or one of an earlier version
     return {"finished": finished, "figures": figures}
