@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 import yaml
 
+from spsnn.cli import workflow
+from spsnn.tables import execute
+
 YINYANG = {
     "data": {
         "name": "yinyang",
@@ -76,3 +79,16 @@ def speech(tmp_path_factory):
             h["extra/speaker"] = np.repeat(speakers, 40).astype(np.uint16)
             h["extra/keys"] = np.array([f"word{k}".encode() for k in range(20)])
     return root
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Folders of the trainings that took place."""
+    done, train = [], workflow.train
+
+    def wrapper(config, out, *arguments, **options):
+        done.append("/".join(out.parts[-2:]))
+        return train(config, out, *arguments, **options)
+
+    monkeypatch.setattr(execute.workflow, "train", wrapper)
+    return done
