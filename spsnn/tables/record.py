@@ -104,7 +104,8 @@ class Record:
 
     def keep(self, runs):
         """Write the lines of what is finished of ``runs`` and has its folder; all other lines stay as they are now."""
-        self.lines, before = self._read(), self._read()
+        before = self._read()
+        self.lines = dict(before)
         for run in runs:
             if is_trained(run, self.out) and self.result(run) is not None:
                 found, line = self._find(run)[1], self.lines.get(str(run), {})

@@ -136,9 +136,8 @@ def reproduce(
 def _before(path):
     """How many runs the table that is there has ``finished``, and the ``figures`` of its rows."""
     finished, figures = 0, {}
-    with contextlib.suppress(
-        OSError, ValueError, LookupError, TypeError, AttributeError
-    ):  # none, or an earlier version
+    # There may be none, or one of an earlier version.
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
         values = json.loads(path.read_text(encoding="utf-8"))
         finished = int(values["finished"])
         for row in values["rows"]:
