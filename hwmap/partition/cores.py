@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
-import mtkahypar
 import numpy as np
 
 from spsnn.errors import CapacityError, ConfigError
@@ -225,8 +224,10 @@ def _node_weights(flat, target, bits):
 
 @cache
 def _kahypar():
-    # One thread: the result must not depend on the machine.
-    return mtkahypar.initialize(1, False)
+    """The module, imported when it is first needed, and its library of one thread: results depend on no machine."""
+    import mtkahypar
+
+    return mtkahypar, mtkahypar.initialize(1, False)
 
 
 def _hyperedges(flat, seed):
@@ -250,7 +251,7 @@ def _hyperedges(flat, seed):
 
 
 def _cut(flat, edges, weights, k, seed):
-    library = _kahypar()
+    mtkahypar, library = _kahypar()
     mtkahypar.set_seed(int(seed))
     context = library.context_from_preset(mtkahypar.PresetType.DETERMINISTIC)
     context.logging = False
