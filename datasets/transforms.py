@@ -10,6 +10,7 @@ import numpy as np
 
 from spsnn.datasets._order import latest, sort_events
 from spsnn.errors import ConfigError, DataError
+from spsnn.kernels.cpu import ragged
 from spsnn.kernels.events import SpikeBatch
 
 
@@ -19,10 +20,9 @@ def _sample_index(batch):
 
 def _keep(batch, mask, units=None, times=None):
     """The events under ``mask``, with ``units`` and ``times`` in place of the batch's own if given."""
-    kept = np.concatenate([[0], np.cumsum(mask)])
     units = batch.units if units is None else units
     times = batch.times if times is None else times
-    return SpikeBatch(times[mask], units[mask], kept[batch.offsets], batch.n_units, batch.duration, batch.labels)
+    return SpikeBatch(*ragged.keep(mask, times, units, batch.offsets), batch.n_units, batch.duration, batch.labels)
 
 
 def _require(ok, rule, value):
@@ -154,6 +154,7 @@ class ChannelShift(_Transform):
 
     def change(self, batch, rng=None):
         shift = np.random.default_rng(rng).integers(-self.max_shift, self.max_shift + 1, len(batch))
+        shift = np.clip(shift, -batch.n_units, batch.n_units).astype(np.int32)
         units = batch.units + np.repeat(shift, np.diff(batch.offsets))
         return _keep(batch, (units >= 0) & (units < batch.n_units), units)
 
@@ -187,8 +188,8 @@ class ChannelStretch(_Transform):
     def change(self, batch, rng=None):
         rng = np.random.default_rng(rng)
         reach, centre = np.log(self.factor), batch.n_units / 2
-        factors = np.repeat(np.exp(rng.uniform(-reach, reach, len(batch))), np.diff(batch.offsets))
-        units = np.floor(centre + factors * (batch.units + rng.random(batch.n_events) - centre)).astype(np.int64)
+        factors = np.exp(rng.uniform(-reach, reach, len(batch)))
+        units = ragged.stretch_units(batch.units, batch.offsets, factors, rng.random(batch.n_events), centre)
         return _keep(batch, (units >= 0) & (units < batch.n_units), units)
 
 
@@ -289,13 +290,16 @@ class Blend(_Transform):
         rng = np.random.default_rng(rng)
         partner = _partners(batch.labels, rng)
         mixed = (rng.random(len(batch)) < self.p) & (partner != np.arange(len(batch)))
-        own = _keep(batch, ~mixed[_sample_index(batch)] | (rng.random(batch.n_events) < 0.5))
-        other = batch[np.where(mixed, partner, np.arange(len(batch)))]
-        shift = np.repeat(_mean_times(batch) - _mean_times(other), np.diff(other.offsets)).astype(np.float32)
-        times = np.clip(other.times + shift, 0, None)
-        taken = mixed[_sample_index(other)] & (rng.random(other.n_events) < 0.5)
-        taken &= (other.times + shift >= 0) & (times < batch.duration)
-        return _merged(own, times[taken], other.units[taken], _sample_index(other)[taken])
+        partner = np.where(mixed, partner, np.arange(len(batch)))
+        counts = np.diff(batch.offsets)
+        own = ~np.repeat(mixed, counts) | (rng.random(batch.n_events) < 0.5)
+        others = np.repeat(mixed, counts[partner])
+        others &= rng.random(len(others)) < 0.5
+        means = ragged.mean_times(batch.times, batch.offsets)
+        shift = (means - means[partner]).astype(np.float32)
+        window = np.float32(batch.duration)
+        events = ragged.blend(batch.times, batch.units, batch.offsets, own, partner, others, shift, window)
+        return SpikeBatch(*events, batch.n_units, batch.duration, batch.labels)
 
 
 def _partners(labels, rng):
@@ -305,21 +309,6 @@ def _partners(labels, rng):
         rows = rng.permutation(np.flatnonzero(labels == label))
         partner[rows] = np.roll(rows, 1)
     return partner
-
-
-def _mean_times(batch):
-    counts = np.diff(batch.offsets)
-    sums = np.bincount(_sample_index(batch), batch.times, len(batch))
-    return sums / np.maximum(counts, 1)
-
-
-def _merged(batch, times, units, sample):
-    """``batch`` with further events, which belong to ``sample``."""
-    owner = np.concatenate([_sample_index(batch), sample])
-    order = np.argsort(owner, kind="stable")
-    offsets = np.searchsorted(owner[order], np.arange(len(batch) + 1))
-    times, units = np.concatenate([batch.times, times])[order], np.concatenate([batch.units, units])[order]
-    return SpikeBatch(*sort_events(times, units, offsets), offsets, batch.n_units, batch.duration, batch.labels)
 
 
 class Compose:

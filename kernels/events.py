@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spsnn.errors import DataError
+from spsnn.kernels.cpu import ragged
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ class SpikeBatch:
             raise DataError(f"n_units must be at least 1, got {self.n_units}")
         if not self.duration > 0 or not np.isfinite(self.duration):
             raise DataError(f"duration must be a positive number of ms, got {self.duration}")
-        if not len(t):
+        common, window = raw_units.dtype in (np.int32, np.int64), np.float32(self.duration)
+        if not len(t) or (common and ragged.is_valid(t, raw_units, o, self.n_units, window)):
             return
         if not np.isfinite(t).all():
             k = int(np.flatnonzero(~np.isfinite(t))[0])
@@ -141,11 +143,12 @@ class SpikeBatch:
         counts = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         if len(rows) and (np.diff(rows) == 1).all():
-            take = slice(self.offsets[rows[0]], self.offsets[rows[-1] + 1])
+            run = slice(self.offsets[rows[0]], self.offsets[rows[-1] + 1])
+            times, units = self.times[run], self.units[run]
         else:
-            take = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
+            times, units = ragged.take(self.times, self.units, self.offsets[rows], offsets)
         labels = None if self.labels is None else self.labels[rows]
-        return SpikeBatch(self.times[take], self.units[take], offsets, self.n_units, self.duration, labels)
+        return SpikeBatch(times, units, offsets, self.n_units, self.duration, labels)
 
     def n_steps(self, dt):
         """Number of grid steps of size ``dt`` (ms) that cover the window."""

@@ -32,7 +32,7 @@ def run(
     c, v, i, a, held = constants, state[b, 0], state[b, 1], state[b, 2], state[b, 3]
     n = c.shape[1]
     n_steps = x_0.shape[1] // n
-    jumping = x_1.size > 0
+    jumping, one = x_1.size > 0, x_0.dtype.type(1)
     if in_shared:
         shared = cuda.shared.array(0, x_0.dtype)
         ring_0, ring_1 = shared[: n_slots * n], shared[n_slots * n :]
@@ -93,7 +93,7 @@ def run(
                     pre = g * GROUP + cuda.ffs(bits) - 1
                     bits &= bits - 1
                     for j in range(first, n, stride):
-                        send(t, now, np.uint32(pre), np.uint32(j), s, n_slots, n, j, ring_0, ring_1)
+                        send(t, now, np.uint32(pre), np.uint32(j), one, s, n_slots, n, j, ring_0, ring_1)
 
 
 @cuda.jit
@@ -161,7 +161,7 @@ def run_adjoint(
             if in_shared:
                 slot = t % n_slots * n + j
                 ring_0[slot] = li[j]
-                if s.exact or eventprop:
+                if s.jump_0.size > 0 or eventprop:
                     ring_1[slot] = gv
             a_0, i_0 = la[j], li[j]
             lv[j] = c[0, j] * gv + c[3, j] * a_0

@@ -6,11 +6,14 @@ Tensors are shared with the kernels without copies, and kernels run on torch's c
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import torch
 from numba import config, cuda
+from numba.core.errors import NumbaPerformanceWarning
 
 from spsnn.autograd.delays import Distances, delay_tensors
 from spsnn.autograd.projection import chunks
@@ -21,6 +24,7 @@ from spsnn.kernels.cuda import projection as kernels
 SIMULATED = bool(config.ENABLE_CUDASIM)
 THREADS = 8 if SIMULATED else 256  # of the largest block; the simulator runs a Python thread for each
 SHARED = 48 * 1024  # bytes of shared memory that every GPU gives a block
+BLOCKS = 1024  # enough of them keep every GPU busy
 
 
 @contextmanager
@@ -57,10 +61,20 @@ def as_array(tensor):
 
 def launch(kernel, grid, threads, shared, *args):
     """Launch a kernel on torch's current stream with ``shared`` bytes of shared memory; an empty grid is no launch."""
-    if 0 in np.atleast_1d(grid):
+    if 0 in (grid if isinstance(grid, tuple) else (grid,)):
         return
-    stream = 0 if SIMULATED else cuda.external_stream(torch.cuda.current_stream().cuda_stream)
-    kernel[grid, threads, stream, shared](*(as_array(a) if torch.is_tensor(a) else a for a in args))
+    if SIMULATED:
+        configured = kernel[grid, threads, 0, shared]
+    else:
+        configured = _configured(kernel, grid, threads, torch.cuda.current_stream().cuda_stream, shared)
+    configured(*(as_array(a) if torch.is_tensor(a) else a for a in args))
+
+
+@lru_cache(1024)
+def _configured(kernel, grid, threads, stream, shared):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of small grids, which small networks have
+        return kernel[grid, threads, cuda.external_stream(stream), shared]
 
 
 def blocks(n, size):
@@ -85,15 +99,20 @@ class Projection:
         self.real = real = np.dtype(str(weight.dtype).removeprefix("torch.")).type
         rule = distances or Distances(None, None, None)
         matrix = lambda t: as_array(weight.new_empty(0, 0) if t is None else t.to(weight.dtype))  # noqa: E731
-        self.synapses = delay_kernels.Synapses(
-            matrix(weight), matrix(delay), matrix(pre), matrix(post),
-            real(rule.d_min), real(1 if alpha is None else float(alpha.detach())), real(rule.max_delay), real(rule.eps),
-            rule.metric == "l1", real(dt), real(1 / dt), real(tau_mem), real(tau_syn), self.exact, real(source is None),
-            real(self.n_steps),
+        self.delays = delay_kernels.Delays(
+            matrix(delay), matrix(pre), matrix(post), real(rule.d_min),
+            real(1 if alpha is None else float(alpha.detach())), real(rule.max_delay), real(rule.eps),
+            rule.metric == "l1",
         )  # fmt: skip
-        longest = weight.new_empty(len(weight))
-        launch(delay_kernels.longest, blocks(len(weight), 32), 32, 0, self.synapses, longest)
-        self.n_slots = int(min(float(longest.max()) / dt + 2, self.n_steps))
+        lag = torch.empty(weight.shape, dtype=torch.int32, device=weight.device)
+        jumps = [weight.new_empty(weight.shape if self.exact else (0, 0)) for _ in range(2)]
+        taus = real(tau_mem), real(tau_syn)
+        launch(
+            delay_kernels.arrivals, len(weight), min(THREADS, 128), 0, self.delays, real(dt), real(1 / dt), *taus,
+            real(source is None), real(self.n_steps), lag, *jumps,
+        )  # fmt: skip
+        self.n_slots = min(int(lag.max()) + 1, self.n_steps) if lag.numel() else 1
+        self.synapses = delay_kernels.Synapses(*map(as_array, (weight, lag, *jumps)), *taus, self.n_steps)
 
     def ring(self, width, channels, sums=0):
         """``(in_shared, n_slots), bytes`` of a ring ``[n_slots, width]`` beside ``sums`` numbers in shared memory.
@@ -111,7 +130,7 @@ class Projection:
             if ring[0]:
                 break
         grid = len(x_0), blocks(self.tensors[0].shape[1], width)
-        lists = self.source.offsets, self.source.units
+        lists = self.source.offsets, self.source.units, self.source.counts_by_step
         launch(kernels.scatter, grid, width, size, *lists, self.synapses, *ring, x_0, x_1)
 
     def pull_back(self, source, grad_0, grad_1, of_time, with_spikes):
@@ -125,7 +144,7 @@ class Projection:
         grid = blocks(n_post, kernels.TILE), len(sum_0), blocks(n_pre, THREADS)
         launch(
             kernels.gather, grid, THREADS, size if size <= SHARED else 0, source.ptr, source.steps,
-            self.synapses, size <= SHARED, grad_0, grad_1, sum_0, sum_1,
+            source.counts_by_unit, self.synapses, size <= SHARED, grad_0, grad_1, sum_0, sum_1,
         )  # fmt: skip
         grad_weight, grad_delay = torch.empty_like(sum_0[0]), sum_1[0]
         launch(kernels.finish, n_pre, THREADS, 0, self.synapses, sum_0, sum_1, grad_weight, grad_delay)
@@ -134,9 +153,11 @@ class Projection:
             grad_spikes = weight.new_zeros(n_samples, self.n_steps * n_pre)
             ring, size = self.ring(n_post, 1 + (self.exact or of_time), kernels.PARTS)
             lists = source.active_offsets, source.active_units
+            # a part of the window reads as many rows beside its own as the ring has slots
+            parts = max(min(blocks(BLOCKS, max(n_samples, 1)), self.n_steps // ring[1]), 1)
             launch(
-                kernels.presynaptic, n_samples, THREADS, size, *lists, self.synapses, of_time, *ring, grad_0, grad_1,
-                grad_spikes,
+                kernels.presynaptic, (n_samples, parts), THREADS, size, *lists, self.synapses, of_time, *ring, grad_0,
+                grad_1, grad_spikes,
             )  # fmt: skip
             grad_spikes = grad_spikes.view(n_samples, self.n_steps, n_pre)
         if delay is None:
@@ -144,7 +165,7 @@ class Projection:
             lanes = min(THREADS, delay_kernels.LANES)
             size = lanes * weight.element_size()
             for of_post, out in zip((False, True), sides, strict=True):
-                launch(delay_kernels.pull_points, len(out), lanes, size, grad_delay, self.synapses, of_post, out)
+                launch(delay_kernels.pull_points, len(out), lanes, size, grad_delay, self.delays, of_post, out)
             grad_pre, grad_post = sides[0][:, :-1], sides[1][:, :-1]
             grad_alpha = sides[0][:, -1].sum().view_as(alpha)
             grad_delay = None

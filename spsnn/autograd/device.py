@@ -10,6 +10,7 @@ from numba import config
 
 from spsnn.autograd.spikes import Spikes, check_dense
 from spsnn.errors import ConfigError
+from spsnn.kernels.cpu.ragged import take
 
 
 def on_cuda(tensor):
@@ -36,11 +37,14 @@ class DeviceSpikes(Spikes):
 
     Attributes:
         offsets, units: ``units[offsets[b * T + t]:offsets[b * T + t + 1]]`` spike at step ``t`` of sample ``b``.
+        counts_by_unit, counts_by_step: how many spikes an entry of ``steps`` and of ``units`` stands for, or empty: one.
         active_offsets, active_units: the positions at which a gradient can be non-zero, listed likewise.
     """
 
     offsets: torch.Tensor | None = None
     units: torch.Tensor | None = None
+    counts_by_unit: torch.Tensor | None = None
+    counts_by_step: torch.Tensor | None = None
     active_offsets: torch.Tensor | None = None
     active_units: torch.Tensor | None = None
 
@@ -53,11 +57,15 @@ class DeviceSpikes(Spikes):
             check_dense(spikes)
             z = spikes.detach()
             return replace(cls.marked(z, torch.ones_like(z) if spikes.requires_grad else None), dense=spikes)
-        put = lambda a: None if a is None else torch.as_tensor(a, device=device)  # noqa: E731
-        ptr, steps, active = put(spikes.ptr), put(spikes.steps.astype(np.int32)), (None, None)
+        put = lambda a: torch.as_tensor(a, device=device)  # noqa: E731
+        ptr, steps, counts = (put(a) for a in _joined(spikes))
+        offsets, order, units = _by_step(ptr, steps, spikes.shape)
+        counts_by_step, active = counts[order] if counts.numel() else counts, (None, None)
         if spikes.active_ptr is not None:
-            active = _by_step(put(spikes.active_ptr), put(spikes.active_steps.astype(np.int32)), spikes.shape)
-        return cls(ptr, steps, spikes.shape, spikes.dense, None, None, *_by_step(ptr, steps, spikes.shape), *active)
+            active = _by_step(put(spikes.active_ptr), put(spikes.active_steps.astype(np.int32)), spikes.shape)[::2]
+        return cls(
+            ptr, steps, spikes.shape, spikes.dense, None, None, offsets, units, counts, counts_by_step, *active
+        )
 
     def only(self, kept):
         """As `Spikes.only`."""
@@ -70,9 +78,9 @@ class DeviceSpikes(Spikes):
         n_samples, _, n_units = z.shape
         ends, steps = _lists(z.transpose(1, 2))
         ptr = torch.cat([ends[:-1].view(n_samples, n_units), ends[n_units::n_units, None]], 1)
-        return cls(
-            ptr, steps, tuple(z.shape), None, None, None, *_lists(z), *(() if active is None else _lists(active))
-        )
+        one = torch.empty(0, device=z.device)
+        lists = *_lists(z), one, one, *(() if active is None else _lists(active))
+        return cls(ptr, steps, tuple(z.shape), None, None, None, *lists)
 
 
 def _lists(marked):
@@ -82,10 +90,20 @@ def _lists(marked):
     return torch.searchsorted(rows.contiguous(), bounds), last.to(torch.int32)
 
 
+def _joined(spikes):
+    """``ptr``, ``steps``, ``counts`` of `Spikes` with one entry for all spikes of a unit in one step, without gaps."""
+    ptr, steps, counts = spikes.joined
+    if counts is False:
+        return ptr, steps.astype(np.int32), np.empty(0, np.float32)
+    offsets = np.concatenate([[0], np.cumsum(ptr[:, -1] - ptr[:, 0])])
+    counts, steps = take(counts, steps, ptr[:, 0], offsets)
+    return ptr - ptr[:, :1] + offsets[:-1, None], steps.astype(np.int32), counts
+
+
 def _by_step(ptr, steps, shape):
-    """Lists by step of spikes grouped by unit."""
+    """Spikes grouped by unit listed by step: where each step begins, and the order and the units of the spikes."""
     n_samples, n_steps, n_units = shape
     rows = torch.arange(n_samples * n_units, device=ptr.device).repeat_interleave(ptr.diff(dim=1).flatten())
     keys, order = torch.sort(rows // n_units * n_steps + steps, stable=True)
     bounds = torch.arange(n_samples * n_steps + 1, device=ptr.device)
-    return torch.searchsorted(keys, bounds), (rows % n_units)[order].to(torch.int32)
+    return torch.searchsorted(keys, bounds), order, (rows % n_units)[order].to(torch.int32)

@@ -9,6 +9,7 @@ from spsnn.autograd.delays import Distances
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.autograd.synapse import delayed_current
+from spsnn.kernels.events import SpikeBatch
 from spsnn.kernels.reference.grid import simulate_grid
 from spsnn.neurons import LIF, AdaptiveLIF, LeakyIntegrator
 from spsnn.space import Euclidean
@@ -183,6 +184,24 @@ def test_rings_in_global_memory_and_one_chunk(estimator, setting, value, device,
     args = z, (KINDS["zero"], KINDS["zero"]), Grid(delays="exact", estimator=estimator)
     monkeypatch.setattr(cuda_projection, setting, value)
     assert_same(learn(two_layers, arrays, *args, device=device), on_cpu(learn, two_layers, arrays, *args), 1e-9)
+
+
+@pytest.mark.parametrize("mode", ["round", "exact"])
+def test_several_spikes_of_a_channel_in_a_step(mode, device, on_cpu):
+    _, arrays = network(6)
+    rng = np.random.default_rng(0)
+    trains = [(rng.uniform(0, 11, 99), rng.integers(0, N_PRE, 99)) for _ in range(3)]
+    spikes = Spikes.from_batch(SpikeBatch.from_samples(trains, N_PRE, 11.0), 0.5)
+    assert spikes.repeats
+
+    def run(p):
+        z, v = run_population(KINDS["zero"], [(spikes, p["w"] / 4, p["d"])], Grid(dt=0.5, delays=mode), None, True)
+        return [(z.dense, v)]
+
+    arrays = {k: arrays[k] for k in ("w", "d")}
+    got = learn(run, arrays, device=device)
+    assert all(g.abs().max() > 1e-3 for g in got[1].values())
+    assert_same(got, on_cpu(learn, run, arrays), 1e-9)
 
 
 def test_more_neurons_than_threads_bits_and_tiles(device, on_cpu):
