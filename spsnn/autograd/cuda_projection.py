@@ -13,7 +13,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 from numba import config, cuda
-from numba.core.errors import NumbaPerformanceWarning
 
 from spsnn.autograd.delays import Distances, delay_tensors
 from spsnn.autograd.projection import chunks
@@ -73,7 +72,7 @@ def launch(kernel, grid, threads, shared, *args):
 @lru_cache(1024)
 def _configured(kernel, grid, threads, stream, shared):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NumbaPerformanceWarning)  # of small grids, which small networks have
+        warnings.simplefilter("ignore")  # of small grids, which small networks have
         return kernel[grid, threads, cuda.external_stream(stream), shared]
 
 
