@@ -71,10 +71,7 @@ def arrivals(d, dt, per_step, tau_mem, tau_syn, least_lag, n_steps, lag, jump_0,
     """
     i, real = cuda.blockIdx.x, jump_0.dtype.type
     for j in range(cuda.threadIdx.x, lag.shape[1], cuda.blockDim.x):
-        if d.delay.size > 0:
-            delay = d.delay[i, j]
-        else:
-            delay = min(d.d_min + d.alpha * distance(i, j, d), d.max_delay)
+        delay = d.delay[i, j] if d.delay.size > 0 else min(d.d_min + d.alpha * distance(i, j, d), d.max_delay)
         if jump_0.size == 0:
             lag[i, j] = round(max(least_lag, min(delay * per_step, n_steps)))
             continue

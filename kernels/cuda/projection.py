@@ -73,8 +73,8 @@ def scatter(offsets, units, counts, s, in_shared, n_slots, x_0, x_1):
 def gather(ptr, steps, counts, s, in_shared, grad_0, grad_1, sum_0, sum_1):
     """``sum_m[c, i, j] = sum_t grad_m[b, t + lag_ij, j]`` over the spikes ``t`` of ``i`` in the samples of chunk ``c``.
 
-    ``steps[ptr[b, i]:ptr[b, i + 1]]`` are the spikes of ``i``, ``counts`` as in `scatter`.  A block takes `TILE` postsynaptic neurons,
-    one chunk and ``blockDim.x`` presynaptic neurons, one per thread.
+    ``steps[ptr[b, i]:ptr[b, i + 1]]`` are the spikes of ``i``, ``counts`` as in `scatter`.  A block takes `TILE`
+    postsynaptic neurons, one chunk and ``blockDim.x`` presynaptic neurons, one per thread.
     """
     tid, threads = cuda.threadIdx.x, cuda.blockDim.x
     n_chunks, n_pre, n_post = sum_0.shape

@@ -37,7 +37,7 @@ class DeviceSpikes(Spikes):
 
     Attributes:
         offsets, units: ``units[offsets[b * T + t]:offsets[b * T + t + 1]]`` spike at step ``t`` of sample ``b``.
-        counts_by_unit, counts_by_step: how many spikes an entry of ``steps`` and of ``units`` stands for, or empty: one.
+        counts_by_unit, counts_by_step: how many spikes an entry of ``steps`` and of ``units`` stands for; empty: one.
         active_offsets, active_units: the positions at which a gradient can be non-zero, listed likewise.
     """
 
@@ -63,9 +63,7 @@ class DeviceSpikes(Spikes):
         counts_by_step, active = counts[order] if counts.numel() else counts, (None, None)
         if spikes.active_ptr is not None:
             active = _by_step(put(spikes.active_ptr), put(spikes.active_steps.astype(np.int32)), spikes.shape)[::2]
-        return cls(
-            ptr, steps, spikes.shape, spikes.dense, None, None, offsets, units, counts, counts_by_step, *active
-        )
+        return cls(ptr, steps, spikes.shape, spikes.dense, None, None, offsets, units, counts, counts_by_step, *active)
 
     def only(self, kept):
         """As `Spikes.only`."""
