@@ -187,10 +187,10 @@ class ChannelStretch(_Transform):
 
     def change(self, batch, rng=None):
         rng = np.random.default_rng(rng)
-        reach, centre = np.log(self.factor), batch.n_units / 2
+        reach = np.log(self.factor)
         factors = np.exp(rng.uniform(-reach, reach, len(batch)))
-        units = ragged.stretch_units(batch.units, batch.offsets, factors, rng.random(batch.n_events), centre)
-        return _keep(batch, (units >= 0) & (units < batch.n_units), units)
+        units = ragged.stretch_units(batch.units, batch.offsets, factors, rng.random(batch.n_events), batch.n_units)
+        return _keep(batch, units >= 0, units)
 
 
 @dataclass(frozen=True)

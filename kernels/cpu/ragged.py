@@ -63,12 +63,15 @@ def mean_times(times, offsets):
 
 
 @njit(cache=True, parallel=True)
-def stretch_units(units, offsets, factors, within, centre):
-    """``floor(centre + f (unit + within - centre))`` with a factor for each sample and ``within`` for each event."""
-    moved = np.empty(len(units), np.int32)
+def stretch_units(units, offsets, factors, within, n_units):
+    """``floor(c + f (unit + within - c))`` with a factor for each sample, ``within`` for each event, and ``c`` the middle
+    of ``n_units``; -1 outside the units."""
+    moved, centre = np.full(len(units), -1, np.int32), n_units / 2
     for b in prange(len(offsets) - 1):
         for e in range(offsets[b], offsets[b + 1]):
-            moved[e] = np.int32(np.floor(centre + factors[b] * (units[e] + within[e] - centre)))
+            place = np.floor(centre + factors[b] * (units[e] + within[e] - centre))
+            if 0 <= place < n_units:
+                moved[e] = np.int32(place)
     return moved
 
 
