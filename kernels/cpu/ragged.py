@@ -64,8 +64,10 @@ def mean_times(times, offsets):
 
 @njit(cache=True, parallel=True)
 def stretch_units(units, offsets, factors, within, n_units):
-    """``floor(c + f (unit + within - c))`` with a factor for each sample, ``within`` for each event, and ``c`` the middle
-    of ``n_units``; -1 outside the units."""
+    """``floor(c + f (unit + within - c))``, or -1 where that is no unit.
+
+    ``c`` is half of ``n_units``; there is a factor for each sample, and ``within`` for each event.
+    """
     moved, centre = np.full(len(units), -1, np.int32), n_units / 2
     for b in prange(len(offsets) - 1):
         for e in range(offsets[b], offsets[b + 1]):
