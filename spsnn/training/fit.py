@@ -17,6 +17,7 @@ from spsnn.memory import keep_freed_memory
 from spsnn.models.spiking.current import resting
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
 from spsnn.training.config import TrainingConfig
+from spsnn.training.denormals import flushing_denormals
 from spsnn.training.losses import delay_penalty, loss, rescue_silent
 from spsnn.training.sparsify import Sparsifier, SparsityConfig
 
@@ -143,7 +144,8 @@ def fit(
         resume_checkpoint(checkpoint, model, run, provenance)
     for epoch in range(len(run.history), config.epochs):
         model.start_epoch(epoch, config.epochs)
-        entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
+        with flushing_denormals(model):
+            entry = {"epoch": epoch, **_train_epoch(model, train, run, augment, epoch, on_batch)}
         if validation is not None:
             score = evaluate(model, validation, batch_size=max(config.batch_size, 128))
             entry |= {"validation_loss": score["loss"], "validation_accuracy": score["accuracy"]}
@@ -242,7 +244,7 @@ def evaluate(model, events, *, batch_size=256):
     n_classes = model.sizes[-1]
     confusion = np.zeros((n_classes, n_classes), np.int64)
     total, spikes, statistics = 0.0, 0.0, {}
-    with resting(model), torch.no_grad():
+    with resting(model), torch.no_grad(), flushing_denormals(model):
         for k in range(0, len(events), batch_size):
             batch = events[k : k + batch_size]
             labels = torch.from_numpy(batch.labels).to(model.device)
