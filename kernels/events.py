@@ -38,7 +38,7 @@ class SpikeBatch:
     def __post_init__(self):
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         times = np.ascontiguousarray(self.times, dtype=np.float32)
-        raw_units = np.asarray(self.units)
+        raw_units = np.atleast_1d(self.units)
         if raw_units.size and not np.issubdtype(raw_units.dtype, np.integer):
             raise DataError(f"spike units must be integers, got dtype {raw_units.dtype}")
         units = np.ascontiguousarray(raw_units, dtype=np.int32)
@@ -69,7 +69,7 @@ class SpikeBatch:
             raise DataError(f"n_units must be at least 1, got {self.n_units}")
         if not self.duration > 0 or not np.isfinite(self.duration):
             raise DataError(f"duration must be a positive number of ms, got {self.duration}")
-        common, window = raw_units.dtype in (np.int32, np.int64), np.float32(self.duration)
+        common, window = raw_units.dtype in (np.int32, np.int64) and self.n_units < 2**63, np.float32(self.duration)
         if not len(t) or (common and ragged.is_valid(t, raw_units, o, self.n_units, window)):
             return
         if not np.isfinite(t).all():
@@ -134,12 +134,19 @@ class SpikeBatch:
         """Batch of the chosen samples: an integer, a slice, or an array of integers or booleans.
 
         A run of neighbouring samples shares memory with this batch.
+
+        Raises:
+            IndexError: if there is no such sample, or for an array of more dimensions.
         """
         if isinstance(index, (int, np.integer)):
             if not -len(self) <= index < len(self):
                 raise IndexError(f"sample {index} of a batch of {len(self)}")
             index = [index]
         rows = np.atleast_1d(np.arange(len(self))[index])
+        if rows.ndim > 1:
+            raise IndexError(
+                f"samples are chosen by an integer, a slice or a vector, got an index of shape {rows.shape}"
+            )
         counts = np.diff(self.offsets)[rows]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         if len(rows) and (np.diff(rows) == 1).all():

@@ -1,10 +1,11 @@
 """Passes over the events of a batch, sample by sample: what transforms of spike trains and `SpikeBatch` are made of.
 
 Events lie sample after sample, ``times [E]`` (ms), ``units [E]``, and sample ``b`` owns ``offsets[b]:offsets[b + 1]``.
+One thread does it all: loaders run these in forked processes, which Numba's threads do not survive.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 
 @njit(cache=True)
@@ -20,29 +21,29 @@ def is_valid(times, units, offsets, n_units, duration):
     return True
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def take(times, units, starts, offsets):
     """The samples that begin at ``starts [B]``, one after the other as ``offsets`` says."""
     new_times, new_units = np.empty(offsets[-1], times.dtype), np.empty(offsets[-1], units.dtype)
-    for b in prange(len(starts)):
+    for b in range(len(starts)):
         shift = starts[b] - offsets[b]
         for e in range(offsets[b], offsets[b + 1]):
             new_times[e], new_units[e] = times[e + shift], units[e + shift]
     return new_times, new_units
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def keep(mask, times, units, offsets):
     """``times``, ``units``, ``offsets`` of the events under ``mask [E]``."""
     kept = np.zeros_like(offsets)
-    for b in prange(len(offsets) - 1):
+    for b in range(len(offsets) - 1):
         count = 0
         for e in range(offsets[b], offsets[b + 1]):
             count += mask[e]
         kept[b + 1] = count
     kept = np.cumsum(kept)
     new_times, new_units = np.empty(kept[-1], times.dtype), np.empty(kept[-1], units.dtype)
-    for b in prange(len(offsets) - 1):
+    for b in range(len(offsets) - 1):
         at = kept[b]
         for e in range(offsets[b], offsets[b + 1]):
             if mask[e]:
@@ -51,25 +52,25 @@ def keep(mask, times, units, offsets):
     return new_times, new_units, kept
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def mean_times(times, offsets):
     """Mean time of each sample in float64, 0 where it is empty."""
     means = np.zeros(len(offsets) - 1)
-    for b in prange(len(means)):
+    for b in range(len(means)):
         for e in range(offsets[b], offsets[b + 1]):
             means[b] += times[e]
         means[b] /= max(offsets[b + 1] - offsets[b], 1)
     return means
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def stretch_units(units, offsets, factors, within, n_units):
     """``floor(c + f (unit + within - c))``, or -1 where that is no unit.
 
     ``c`` is half of ``n_units``; there is a factor for each sample, and ``within`` for each event.
     """
     moved, centre = np.full(len(units), -1, np.int32), n_units / 2
-    for b in prange(len(offsets) - 1):
+    for b in range(len(offsets) - 1):
         for e in range(offsets[b], offsets[b + 1]):
             place = np.floor(centre + factors[b] * (units[e] + within[e] - centre))
             if 0 <= place < n_units:
@@ -110,7 +111,7 @@ def _merge(times, units, more_times, more_units):
     return out_times, out_units
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def blend(times, units, offsets, mask, partner, taken, shift, window):
     """``times``, ``units``, ``offsets`` of each sample's events under ``mask`` and its partner's under ``taken``.
 
@@ -124,7 +125,7 @@ def blend(times, units, offsets, mask, partner, taken, shift, window):
     ends = offsets + first  # room for all
     all_times, all_units = np.empty(ends[-1], times.dtype), np.empty(ends[-1], units.dtype)
     found = np.zeros_like(offsets)
-    for b in prange(n_samples):
+    for b in range(n_samples):
         own, other = slice(offsets[b], offsets[b + 1]), slice(offsets[partner[b]], offsets[partner[b] + 1])
         t, u = _kept(mask[own], times[own], units[own], times.dtype.type(0), window)
         more = _kept(taken[first[b] : first[b + 1]], times[other], units[other], shift[b], window)

@@ -152,8 +152,9 @@ class Projection:
             grad_spikes = weight.new_zeros(n_samples, self.n_steps * n_pre)
             ring, size = self.ring(n_post, 1 + (self.exact or of_time), kernels.PARTS)
             lists = source.active_offsets, source.active_units
-            # a part of the window reads as many rows beside its own as the ring has slots
-            parts = max(min(blocks(BLOCKS, max(n_samples, 1)), self.n_steps // ring[1]), 1)
+            # in shared memory a part of the window reads as many rows beside its own as the ring has slots
+            most = self.n_steps // ring[1] if ring[0] and ring[1] else self.n_steps
+            parts = max(min(blocks(BLOCKS, max(n_samples, 1)), most), 1)
             launch(
                 kernels.presynaptic, (n_samples, parts), THREADS, size, *lists, self.synapses, of_time, *ring, grad_0,
                 grad_1, grad_spikes,

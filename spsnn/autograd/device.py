@@ -65,6 +65,13 @@ class DeviceSpikes(Spikes):
             active = _by_step(put(spikes.active_ptr), put(spikes.active_steps.astype(np.int32)), spikes.shape)[::2]
         return cls(ptr, steps, spikes.shape, spikes.dense, None, None, offsets, units, counts, counts_by_step, *active)
 
+    def counts(self):
+        """As `Spikes.counts`."""
+        if not self.counts_by_unit.numel():
+            return super().counts()
+        ends = torch.nn.functional.pad(self.counts_by_unit.cumsum(0, dtype=torch.float64).long(), (1, 0))[self.ptr]
+        return ends.diff(dim=1)
+
     def only(self, kept):
         """As `Spikes.only`."""
         kept = torch.as_tensor(kept, device=self.ptr.device)[:, None, :]

@@ -6,6 +6,7 @@ import torch
 
 from spsnn.autograd import population, synapse
 from spsnn.autograd.delays import Distances
+from spsnn.autograd.device import DeviceSpikes
 from spsnn.autograd.population import Grid, run_population
 from spsnn.autograd.spikes import Spikes
 from spsnn.autograd.synapse import delayed_current
@@ -193,6 +194,7 @@ def test_several_spikes_of_a_channel_in_a_step(mode, device, on_cpu):
     trains = [(rng.uniform(0, 11, 99), rng.integers(0, N_PRE, 99)) for _ in range(3)]
     spikes = Spikes.from_batch(SpikeBatch.from_samples(trains, N_PRE, 11.0), 0.5)
     assert spikes.repeats
+    assert np.array_equal(DeviceSpikes.of(spikes, device).counts().cpu(), spikes.counts())
 
     def run(p):
         z, v = run_population(KINDS["zero"], [(spikes, p["w"] / 4, p["d"])], Grid(dt=0.5, delays=mode), None, True)
@@ -202,6 +204,14 @@ def test_several_spikes_of_a_channel_in_a_step(mode, device, on_cpu):
     got = learn(run, arrays, device=device)
     assert all(g.abs().max() > 1e-3 for g in got[1].values())
     assert_same(got, on_cpu(learn, run, arrays), 1e-9)
+
+
+def test_a_window_without_steps_has_zero_gradients(device):
+    z = torch.zeros(2, 0, 3, device=device, requires_grad=True)
+    p = leaves({"w": np.ones((3, 4)), "d": np.ones((3, 4))}, device)
+    spikes, _ = run_population(KINDS["zero"], [(Spikes.from_dense(z), p["w"], p["d"])], Grid())
+    spikes.dense.sum().backward()
+    assert not p["w"].grad.any() and z.grad.shape == (2, 0, 3)
 
 
 def test_more_neurons_than_threads_bits_and_tiles(device, on_cpu):

@@ -192,3 +192,13 @@ def test_distinct_keeps_the_first_spike_of_a_unit_and_step():
     assert np.array_equal(kept.to_dense(1.0), np.minimum(batch.to_dense(1.0), 1))
     assert kept.times.tolist() == pytest.approx([0.1, 0.3, 1.2, 0.2, 9.8]) and kept.labels.tolist() == [0, 1, 0]
     assert kept.distinct(1.0) is kept and batch.distinct(0.01) is batch
+
+
+def test_a_single_event_may_be_given_as_numbers():
+    batch = SpikeBatch(1.0, 3, [0, 1], 5, 10.0)
+    assert batch.times.tolist() == [1.0] and batch.units.tolist() == [3]
+
+
+def test_an_index_of_two_dimensions_is_refused():
+    with pytest.raises(IndexError, match=r"vector, got an index of shape \(1, 2\)"):
+        small()[np.array([[0, 2]])]

@@ -1,11 +1,15 @@
 """The passes over ragged events, each against its definition in plain Python."""
 
+import multiprocessing
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from spsnn.autograd.spikes import Spikes
+from spsnn.datasets import Blend
 from spsnn.kernels.cpu import ragged
+from spsnn.kernels.events import SpikeBatch
 
 WINDOW = np.float32(10)
 
@@ -86,3 +90,14 @@ def test_mean_times_and_stretched_units():
     want = np.floor(2 + np.repeat(factors, np.diff(offsets)) * (units + within - 2))
     want = np.where((want >= 0) & (want < 4), want, -1)
     assert np.array_equal(ragged.stretch_units(units, offsets, factors, within, 4), want)
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+def test_loaders_may_transform_in_forked_processes():
+    trains = [([1.0, 2.0], [0, 1]), ([3.0], [2]), ([], [])]
+    events = SpikeBatch.from_samples(trains, 3, 10.0, [0, 0, 0])
+    Spikes.from_batch(events, 1.0)  # starts Numba's threads, which a fork does not survive
+    child = multiprocessing.get_context("fork").Process(target=lambda: Blend(0.5)(events[np.array([2, 0, 1])], 0))
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
