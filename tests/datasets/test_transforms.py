@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spsnn.datasets import (
@@ -54,6 +54,7 @@ ALL = [
 
 
 @pytest.mark.parametrize("transform", [*ALL, Compose(ALL)], ids=lambda t: type(t).__name__)
+@settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 2**32 - 1))
 def test_result_is_valid_ordered_and_reproducible(transform, seed):
     batch = random_batch(seed)
@@ -76,6 +77,7 @@ def test_batches_without_spikes_or_samples_pass(transform):
     assert len(transform(nothing, np.random.default_rng(0))) == 0
 
 
+@settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 10**6), n=st.sampled_from([1, 2, 4, 5, 10, 20]))
 def test_grouping_sums_the_dense_channels(seed, n):
     batch = random_batch(seed)
@@ -92,6 +94,7 @@ def test_grouping_of_the_cochlea():
         GroupChannels(3)(batch)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(seed=st.integers(0, 10**6), dt=st.sampled_from([0.3, 1.0, 4.0, 7.0, 60.0]))
 def test_binning_keeps_the_dense_form(seed, dt):
     batch = random_batch(seed)

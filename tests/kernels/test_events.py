@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -155,6 +155,7 @@ def test_from_dense_refuses(dense, words):
         SpikeBatch.from_dense(dense, 1.0)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(
     dense=hnp.arrays(np.int64, st.tuples(*[st.integers(1, n) for n in (4, 30, 5)]), elements=st.integers(0, 3)),
     dt=st.sampled_from([0.1, 0.25, 0.3, 1.0, 4.0, 1 / 3]),
@@ -167,6 +168,7 @@ def test_dense_round_trip(dense, dt):
     np.testing.assert_array_equal(batch.to_dense(dt), dense)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(
     samples=st.lists(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 6)), max_size=20), min_size=1, max_size=5)
 )
