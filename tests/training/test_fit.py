@@ -171,6 +171,12 @@ def test_a_step_that_breaks_a_parameter_names_it():
         spsnn.fit(model, TRAIN, VALID, settings())
 
 
+def test_finite_parameters_with_an_infinite_sum_are_no_error():
+    model = make()
+    model.points[0].register_parameter("idle", torch.nn.Parameter(torch.full((4,), 3e38)))
+    assert len(spsnn.fit(model, TRAIN, VALID, settings(epochs=1))) == 1
+
+
 def test_rescue_wakes_silent_neurons():
     silent = make(weight_mean=0.05, weight_gain=0.01)
     assert spsnn.evaluate(silent, VALID)["spikes_per_neuron"] == 0

@@ -122,25 +122,25 @@ class NeuralField(RateModel):
         """
         if self.settings.chunks > 1:
             x = self._cut(x)
-        drive = self.drive(x)  # (B, T, N)
-        real = drive.new_zeros(len(x), drive.shape[2])
-        imaginary, gain = torch.zeros_like(real), torch.ones_like(real)
+        drives = self.drive(x).unbind(1)  # T of (B, N)
+        real = imaginary = torch.zeros_like(drives[0])
+        gain = torch.ones_like(real)
         trace = []
-        for t in range(x.shape[1]):
+        for drive in drives:
             for _ in range(self.settings.repeats):
-                real, imaginary, magnitude, gain = self._step(drive[:, t], real, imaginary, gain)
+                real, imaginary, magnitude, gain = self._step(drive, real, imaginary, gain)
                 trace.append((real, imaginary, magnitude, gain))
         return trace
 
     def _step(self, drive, real, imaginary, gain):
         lam, omega = nn.functional.softplus(self.decay), self.omega
-        size = lam.square() + omega.square()
+        along, across = torch.stack([lam, omega]) / (lam.square() + omega.square())
         of_real, of_imaginary = (self.coupling,) * 2 if self.held is None else self.held
         a = drive + self.strength * (real @ of_real.T - real)
         b = self.strength * (imaginary @ of_imaginary.T - imaginary)
         gate = torch.sigmoid(gain * lam + self.bias)
-        real = (1 - gate) * real + gate * (lam * a - omega * b) / size
-        imaginary = (1 - gate) * imaginary + gate * (omega * a + lam * b) / size
+        real = real.lerp(along * a - across * b, gate)
+        imaginary = imaginary.lerp(across * a + along * b, gate)
         magnitude = (real.square() + imaginary.square() + 1e-12).sqrt()
         inside = (LARGEST / magnitude).clamp_max(1)
         real, imaginary, magnitude = real * inside, imaginary * inside, magnitude * inside

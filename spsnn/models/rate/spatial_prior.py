@@ -148,7 +148,8 @@ class SpatialPriorLinear(nn.Module):
             w = self.kernel * (w / w.norm(dim=0, keepdim=True).clamp_min(1e-12)) * self.scale
         elif mode == "cap":
             w = torch.maximum(torch.minimum(w, self.kernel), -self.kernel)
-        w = w * self.mask
+        if not self.mask.all():
+            w = w * self.mask
         if self.watched and w.requires_grad:
             w.retain_grad()
             self.effective = w
