@@ -55,7 +55,7 @@ def make_optimizer(model, config):
     """Adam or AdamW with the groups of the model, see `Trainable.parameter_groups`."""
     groups = model.parameter_groups(config) or _spiking_groups(model, config)
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    # One pass over memory in place of ten; beside spikes a step of Adam is nothing, and their bits stay as they were.
+    # Fused: one pass over memory in place of ten.  Spikes cost far more than Adam, so their rounding is left alone.
     return kind([g for g in groups if g["params"]], fused=not model.spiking)
 
 
