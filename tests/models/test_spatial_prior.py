@@ -10,7 +10,7 @@ import spsnn
 from spsnn import ConfigError, SpatialPriorLinear, SpatialPriorMLP
 from spsnn.datasets import DenseSet, JointSet, load
 from spsnn.models.rate.prior_kernels import KERNELS, index_distance, kernel, plane_places
-from spsnn.models.rate.spatial_prior import PriorSettings
+from spsnn.models.rate.spatial_prior import MODES, PriorSettings
 from spsnn.models.rate.spatial_prior_tasks import SpatialPriorTasks
 
 BY_HAND = {
@@ -29,6 +29,16 @@ def test_kernels_by_hand(name):
     for i in range(4):
         for j in range(3):
             assert float(k[i, j]) == pytest.approx(BY_HAND[name](abs(i / 3 - j / 2), 3.0), abs=1e-6)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_effective_weights_are_never_the_parameter(mode):
+    """Else a layer that regrowth watches would hold, and save, its weights twice."""
+    layer = SpatialPriorLinear(6, 4, PriorSettings(mode=mode))
+    names = set(layer.state_dict())
+    layer.watched = True
+    assert layer.weights() is not layer.weight
+    assert set(layer.state_dict()) == names
 
 
 @pytest.mark.parametrize(("k", "percent"), [(15, 64.7), (30, 81.4), (50, 88.6), (75, 92.3), (100, 94.2)])

@@ -148,7 +148,8 @@ class SpatialPriorLinear(nn.Module):
             w = self.kernel * (w / w.norm(dim=0, keepdim=True).clamp_min(1e-12)) * self.scale
         elif mode == "cap":
             w = w.clamp(-self.kernel, self.kernel)
-        if not self.mask.view(torch.uint8).amin():  # 17 times as fast as all()
+        # amin() is 17 times as fast as all(); what is returned is never the parameter itself.
+        if w is self.weight or not self.mask.view(torch.uint8).amin():
             w = w * self.mask
         if self.watched and w.requires_grad:
             w.retain_grad()
