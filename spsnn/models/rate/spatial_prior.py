@@ -148,7 +148,7 @@ class SpatialPriorLinear(nn.Module):
             w = self.kernel * (w / w.norm(dim=0, keepdim=True).clamp_min(1e-12)) * self.scale
         elif mode == "cap":
             w = w.clamp(-self.kernel, self.kernel)
-        # amin() is 17 times as fast as all(); what is returned is never the parameter itself.
+        # amin() is 16 times as fast as all(); what is returned is never the parameter itself.
         if w is self.weight or not self.mask.view(torch.uint8).amin():
             w = w * self.mask
         if self.watched and w.requires_grad:
