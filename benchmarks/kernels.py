@@ -15,9 +15,12 @@ import torch
 import spsnn
 from spsnn.autograd.delays import Distances, arrival_of, delay_tensors, kernel_form
 from spsnn.autograd.projection import pull_back, spread
-from spsnn.autograd.spikes import Spikes
+from spsnn.autograd.spikes import Spikes, active_positions
+from spsnn.kernels.cpu.adjoint import run_adjoint
+from spsnn.kernels.cpu.loop import loop_of, no_loop
 from spsnn.kernels.cpu.population import run
 from spsnn.kernels.cpu.projection import tiles_of
+from spsnn.kernels.cpu.surrogate import SURROGATES
 
 # name: pre, post, input spikes per sample, steps, longest delay in steps
 WORKLOADS = {"A": (700, 256, 8000, 250, 60), "B": (140, 256, 6000, 100, 25)}
@@ -98,43 +101,49 @@ def with_threads(n, call):
     return run
 
 
-def recurrent(storage, repeats):
-    """Rate of a recurrent projection of 256 neurons with some 8,000 spikes a sample.
+def recurrent(n, repeats):
+    """Rates of ``n`` neurons and their recurrent synapses, some 30 spikes a neuron: one row of the table.
 
     The time of the same population without recurrent synapses is taken off; weights are zero, so that its spikes are
-    the same.
+    the same.  The surrogate's gradient visits the positions near the threshold.
     """
-    _, n, _, n_steps, longest = WORKLOADS["A"]
-    rng = np.random.default_rng(0)
+    _, _, _, n_steps, longest = WORKLOADS["A"]
+    rng, grid, n_threads = np.random.default_rng(0), spsnn.Grid(), numba.config.NUMBA_NUM_THREADS
     x = tiles_of(SAMPLES, n_steps, n, np.float32)
     x[:] = 0.65 * rng.exponential(size=x.shape)
     delays = places(n, n, longest, recurrent=True)
-    if storage == "stored":
-        delays = longest * torch.rand(n, n)
     form = kernel_form(delay_tensors(delays), delays, torch.float32)
     arrival = arrival_of(NEURON, 1.0, n_steps, False, 1, torch.float32)
-    none, no_loop = np.zeros((SAMPLES, 0, 0), np.float32), np.zeros((0, 0), np.float32)
-    spikes, potential = (np.zeros((SAMPLES, n_steps, n), np.float32) for _ in range(2))
+    weight, everywhere = np.zeros((n, n), np.float32), np.zeros((0, 0), bool)
+    none, zero = np.zeros((SAMPLES, 0, 0), np.float32), np.float32(0)
+    spikes, potential, gradient = (np.zeros((SAMPLES, n_steps, n), np.float32) for _ in range(3))
+    gradient[:] = rng.normal(size=gradient.shape)
+    grads = [np.empty_like(x) for _ in range(2)]
     constants = NEURON.constants(1.0, n, np.float32)
+    made = {True: lambda: loop_of(everywhere, weight, form, arrival, False), False: lambda: no_loop(weight.dtype)}
 
-    def advance(weight):
-        run(
-            x, none[..., None], weight, no_loop, form, arrival, constants, False, False, 0, spikes, potential, none,
-            none,
+    def forward(looped):
+        run(x, none[..., None], made[looped](), constants, False, False, 0, spikes, potential, none, none)
+
+    def backward(looped):
+        run_adjoint(
+            spikes, potential, none, none, gradient, none, made[looped](), constants, False, False, False, True, False,
+            SURROGATES[grid.surrogate], np.float32(grid.slope), constants[0], constants[:2], zero, *grads,
         )  # fmt: skip
 
-    loop, n_threads = np.zeros((n, n), np.float32), numba.config.NUMBA_NUM_THREADS
-    calls = [with_threads(m, lambda w=w: advance(w)) for m, w in ((1, no_loop), (1, loop), (n_threads, loop))]
-    alone, with_loop, parallel = common.least_seconds(calls, repeats)
-    events = float(spikes.sum()) * n
-    return {
-        "delays": storage,
-        "spikes/sample": round(float(spikes.sum()) / SAMPLES),
-        "events/s, 1 thread": events / (with_loop - alone),
-        "events/s with the neurons": events / with_loop,
-        "neurons, ns per step": 1e9 * alone / (SAMPLES * n_steps * n),
-        f"efficiency of {n_threads} threads": with_loop / parallel / n_threads,
-    }
+    forward(True)
+    events = n * float(spikes.sum()), n * np.count_nonzero(active_positions(spikes, potential - NEURON.threshold, grid))
+    found = {"neurons": n, "spikes/sample": round(float(spikes.sum()) / SAMPLES)}
+    for name, call, count in zip(("forward", "backward"), (forward, backward), events, strict=True):
+        calls = [with_threads(m, lambda k=k, call=call: call(k)) for m, k in ((1, False), (1, True), (n_threads, True))]
+        alone, with_loop, parallel = common.least_seconds(calls, repeats)
+        found |= {
+            f"{name}, events/s, 1 thread": count / (with_loop - alone),
+            f"{name}, with the neurons": count / with_loop,
+            f"{name}, neurons, ns per step": 1e9 * alone / (SAMPLES * n_steps * n),
+            f"{name}, efficiency of {n_threads} threads": with_loop / parallel / n_threads,
+        }
+    return found
 
 
 def main():
@@ -147,9 +156,9 @@ def main():
     rows = [projection(w, s, m, repeats) for w in WORKLOADS for s in ("computed", "stored") for m in ("round", "exact")]
     for r in rows:
         r["share of the floor"] = r["forward, events/s, 1 thread"] / least
-    loops = [recurrent(storage, repeats) for storage in ("computed", "stored")]
+    loops = [recurrent(n, repeats) for n in (256, 1024)]
     for r in loops:
-        r["share of the floor"] = r["events/s, 1 thread"] / least
+        r["forward, share of the floor"] = r["forward, events/s, 1 thread"] / least
     text = f"""
 Workload A: 700 -> 256, 8,000 spikes a sample, T = 250, delays up to 60 steps. B: 140 -> 256, 6,000 spikes, T = 100,
 delays up to 25. Single precision, batch {SAMPLES}, best of {repeats}, the calls taking turns. An event is one spike at
@@ -158,9 +167,11 @@ weights and coordinates (or delays), "with presynaptic" also that of every presy
 
 The floor is one read-modify-write per event: {least:.3g}/s of one core, at random places of 10 KB, which fit the
 first-level cache. `exact` writes two numbers per event, so that half the floor is its bound. What is lost on A lies
-between the events: a source has 11 spikes a sample, and its eight offsets and weights are loaded anew for them. The
-recurrent ring (64 slots x 256 neurons, 64 KB) does not fit the first-level cache, and its delays are computed for every
-spike, since they would otherwise be a matrix.
+between the events: a source has 11 spikes a sample, and its eight offsets and weights are loaded anew for them.
+
+The recurrent ring (64 slots of 256 or 1,024 neurons, 64 or 256 KB) does not fit the first-level cache; nor do 8 bytes a
+synapse, place and weight, which are made once a pass, in the time given. Backward, an event is a synapse of a position
+near the threshold, one read.
 """
     common.write("kernels", "Rates of the projection kernels", text, {"Feed-forward": rows, "Recurrent": loops})
 

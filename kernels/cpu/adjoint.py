@@ -7,8 +7,8 @@ takes dL/dV, dL/dI and dL/dA (`lv`, `li`, `la`) back over the flow of one step.
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_places, rule_of
-from spsnn.kernels.cpu.population import HELD, ring_shape
+from spsnn.kernels.cpu.loop import list_marked, receive
+from spsnn.kernels.cpu.population import HELD
 from spsnn.kernels.cpu.projection import FAST, LANES
 from spsnn.kernels.cpu.surrogate import surrogate
 
@@ -86,15 +86,6 @@ def _back(c, lv, li, la, adaptive):
             lv[j] *= a_vv[j]
 
 
-@njit(cache=True, fastmath=FAST)
-def _from_ring(ring, places, back, pre):
-    """``sum_j back_j ring[t + lag_j, j]`` of one presynaptic neuron."""
-    total = back[pre, 0] * 0
-    for j in range(len(places)):
-        total += back[pre, j] * ring[places[j]]
-    return total
-
-
 @njit(cache=True)
 def _put(x, tiles, t):
     """Write ``x`` to step ``t`` of one sample's ``tiles``."""
@@ -106,28 +97,27 @@ def _put(x, tiles, t):
 
 @njit(cache=True, fastmath=FAST)
 def _sample_adjoint(
-    spikes, potential, current, adaptation, grad_spikes, grad_potential, back_0, back_1, delays, arrival, c, subtract,
-    adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, slots, width, grad_0, grad_1,
+    spikes, potential, current, adaptation, grad_spikes, grad_potential, loop, c, subtract, adaptive,
+    refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, grad_0, grad_1,
 ):  # fmt: skip
     n_steps, n = potential.shape
-    recurrent, exact = back_0.size > 0, back_1.size > 0
-    wrap = np.uint32(slots * width - 1)
-    # What a recurrent arrival is worth for a unit weight: dL/dI, or with ``by_time`` its derivative to the delay; with
-    # exact delays dL/dI and dL/dV apart.
-    zero, one = potential.dtype.type(0), potential.dtype.type(1)
-    mix_0, mix_1 = (arrival.b_0, arrival.b_1) if by_time and not exact else (one, zero)
+    recurrent, exact = len(loop.ptr) > 0, len(loop.weight_1) > 0
+    ptr, place, weight_0, weight_1 = loop.ptr, loop.place, loop.weight_0, loop.weight_1  # or they are counted per spike
+    wrap = np.uint32(loop.slots * loop.width - 1)
     padded = np.zeros((2, len(grad_0) * LANES), potential.dtype)
     scratch = np.zeros((3, n), potential.dtype)
     lv, li = padded[0, :n], padded[1, :n]
     la, psi, gz = scratch[0], scratch[1], scratch[2]
     released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
-    row, places = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-    matrix, points, targets, rule = delays.matrix, delays.pre, delays.post, rule_of(delays)
-    ring_0 = np.zeros(slots * width if recurrent else 0, potential.dtype)
-    ring_1 = np.zeros(slots * width if exact else 0, potential.dtype)
+    found = np.empty(n + 1, np.int64)
+    # What a recurrent arrival is worth for a unit weight: dL/dI, or with ``by_time`` its derivative to the delay; with
+    # exact delays dL/dI and dL/dV apart.
+    mix_0, mix_1 = potential.dtype.type(loop.mix_0), potential.dtype.type(loop.mix_1)
+    ring_0 = np.zeros(loop.slots * loop.width if recurrent else 0, potential.dtype)
+    ring_1 = np.zeros(loop.slots * loop.width if exact else 0, potential.dtype)
     for back in range(n_steps):
         t = n_steps - 1 - back
-        base = np.uint32(t) * np.uint32(width) & wrap
+        base = np.uint32(t) * np.uint32(loop.width) & wrap
         z, u = spikes[t], potential[t]
         drive = current[t] if by_time else la[:0]
         a = adaptation[t] if adaptive and by_time else la[:0]
@@ -141,12 +131,12 @@ def _sample_adjoint(
                 for j in range(n):
                     gz[j] += la[j] * c[9, j]
         if recurrent:
-            for pre in range(n):
-                if (z[pre] if by_time else psi[pre]) != 0:
-                    fill_places(matrix, points, targets, rule, arrival, pre, base, np.uint32(width), wrap, row, places)
-                    gz[pre] += _from_ring(ring_0, places, back_0, pre)
-                    if exact:
-                        gz[pre] += _from_ring(ring_1, places, back_1, pre)
+            for e in range(list_marked(z if by_time else psi, found)):
+                pre = found[e]
+                first, last = ptr[pre], ptr[pre + 1]
+                gz[pre] += receive(ring_0, base, wrap, place, weight_0, first, last)
+                if exact:
+                    gz[pre] += receive(ring_1, base, wrap, place, weight_1, first, last)
         if by_time:
             _through_times(c, z, drive, a, rates, tau_mem, min_slope, gz, lv, la, was_held, released)
         else:
@@ -169,8 +159,8 @@ def _sample_adjoint(
 
 @njit(cache=True, parallel=True)
 def run_adjoint(
-    spikes, potential, current, adaptation, grad_spikes, grad_potential, back_0, back_1, delays, arrival, constants,
-    subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, grad_0, grad_1,
+    spikes, potential, current, adaptation, grad_spikes, grad_potential, loop, constants, subtract, adaptive,
+    refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope, grad_0, grad_1,
 ):  # fmt: skip
     """Adjoint of `spsnn.kernels.cpu.population.run`: tiles ``grad_0 = dL/dx_0`` and ``grad_1 = dL/dx_1``.
 
@@ -184,14 +174,12 @@ def run_adjoint(
     grazing crossing the true gradient diverges.  ``rates [2, J]`` holds 1/tau_adapt and a/tau_adapt.
 
     The recurrent part of dL/dspike (or dL/dt_k) of neuron i at t is, with exact delays,
-    ``sum_j back_0_ij grad_0[t + lag_ij, j] + back_1_ij grad_1[t + lag_ij, j]`` with the ``back`` of `loop_factors`; in
-    `round` mode ``back_0`` is the weight, and the sum is over ``w_ij grad_0`` or ``w_ij (b_0 grad_0 + b_1 grad_1)``.
+    ``sum_j w_0_ij grad_0[t + lag_ij, j] + w_1_ij grad_1[t + lag_ij, j]`` with the weights of the ``loop``; in `round`
+    mode it is over ``w_ij grad_0`` or ``w_ij (b_0 grad_0 + b_1 grad_1)``.
     """
-    n = potential.shape[2]
-    slots, width = ring_shape(delays, arrival, n) if back_0.size else (1, 1)
     for b in prange(len(potential)):
         _sample_adjoint(
-            spikes[b], potential[b], current[b], adaptation[b], grad_spikes[b], grad_potential[b], back_0, back_1,
-            delays, arrival, constants, subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem,
-            rates, min_slope, slots, width, grad_0[b], grad_1[b],
+            spikes[b], potential[b], current[b], adaptation[b], grad_spikes[b], grad_potential[b], loop,
+            constants, subtract, adaptive, refractory, detach_reset, by_time, kind, slope, tau_mem, rates, min_slope,
+            grad_0[b], grad_1[b],
         )  # fmt: skip

@@ -115,55 +115,6 @@ def fill_lags(delays, arrival, i, start, row, out):
             out[k] = _rounded(row[k], arrival.per_step, least, most)
 
 
-@njit(cache=True, inline="always")
-def _place(lag, k, base, width, wrap):
-    at = np.uint32(lag * width)  # each step cut back to 32 bits, so that eight places fit a register
-    at = np.uint32(at + base)
-    return np.uint32(at + np.uint32(k)) & wrap
-
-
-@njit(cache=True)
-def _fill_rounded(sums, root, eps_2, alpha, d_min, longest, per_step, least, most, base, width, wrap, out):
-    for k in range(len(out)):
-        r = np.sqrt(sums[k] + eps_2) if root else sums[k]
-        out[k] = _place(_rounded(min(d_min + alpha * r, longest), per_step, least, most), k, base, width, wrap)
-
-
-@njit(cache=True)
-def _fill_raised(sums, root, eps_2, alpha, d_min, longest, dt, least, most, base, width, wrap, out):
-    for k in range(len(out)):
-        r = np.sqrt(sums[k] + eps_2) if root else sums[k]
-        out[k] = _place(_raised(min(d_min + alpha * r, longest), dt, least, most), k, base, width, wrap)
-
-
-@njit(cache=True, inline="always")
-def rule_of(delays):
-    """What `fill_places` takes of `Delays` besides the arrays."""
-    return delays.l1, delays.eps_2, delays.alpha, delays.d_min, delays.longest
-
-
-@njit(cache=True)
-def fill_places(matrix, pre, post, rule, arrival, i, base, width, wrap, row, out):
-    """Places in a ring of arrivals, uint32, for a spike of ``i`` in the step whose slot begins at ``base``.
-
-    A slot is ``width`` long; ``wrap`` is the size of the ring, a power of two, less one; ``row`` is scratch.  Takes
-    the arrays of `Delays` one by one: those of a tuple are counted anew at every call, which shows at one per spike.
-    """
-    l1, eps_2, alpha, d_min, longest = rule
-    least, most = row.dtype.type(arrival.least), row.dtype.type(arrival.most)
-    stored = matrix.size > 0
-    if stored:  # as if they were distances: `alpha` is 1 then
-        for k in range(len(row)):
-            row[k] = matrix[i, k]
-    else:
-        _fill_sums(pre, post, i, np.uint64(0), l1, eps_2, row)
-    root = not (stored or l1)
-    if arrival.exact:
-        _fill_raised(row, root, eps_2, alpha, d_min, longest, arrival.dt, least, most, base, width, wrap, out)
-    else:
-        _fill_rounded(row, root, eps_2, alpha, d_min, longest, arrival.per_step, least, most, base, width, wrap, out)
-
-
 @njit(cache=True)
 def all_lags(delays, arrival, n_pre, n_post):
     """Lags in steps, uint32 ``[I, J]``, of a projection."""
@@ -190,17 +141,6 @@ def factors(delay, lag, arrival):
 
 
 @njit(cache=True)
-def longest_lag(delays, arrival, n_pre, n_post):
-    """Longest lag in steps of a projection."""
-    row, lags = np.empty(n_post, delays.pre.dtype), np.empty(n_post, np.uint32)
-    longest = 0
-    for i in range(n_pre):
-        fill_lags(delays, arrival, i, 0, row, lags)
-        longest = max(longest, int(lags.max()))
-    return longest
-
-
-@njit(cache=True)
 def count_beyond(delays, bound, mask):
     """Number of synapses of ``mask [I, J]`` whose delay exceeds ``bound``, and the longest delay among them."""
     n_pre, n_post = mask.shape
@@ -213,23 +153,6 @@ def count_beyond(delays, bound, mask):
                 count += 1
                 longest = max(longest, row[j])
     return count, longest
-
-
-@njit(cache=True)
-def loop_factors(weight, delays, arrival, by_time, feed_0, feed_1, back_0, back_1):
-    """What one spike of a recurrent projection adds to I and V, and the gradient of its arrival, all ``[J, J]``.
-
-    ``feed = w c``; ``back`` is the gradient for the spike, ``w c``, or with ``by_time`` for its time, ``w b``.
-    """
-    n = len(weight)
-    row, lags = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-    for i in range(n):
-        fill_lags(delays, arrival, i, 0, row, lags)
-        for j in range(n):
-            c_0, c_1, b_0, b_1 = factors(row[j], lags[j], arrival)
-            w = weight[i, j]
-            feed_0[i, j], feed_1[i, j] = w * c_0, w * c_1
-            back_0[i, j], back_1[i, j] = (w * b_0, w * b_1) if by_time else (w * c_0, w * c_1)
 
 
 @njit(cache=True)

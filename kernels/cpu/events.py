@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit, prange
 
 from spsnn.kernels.cpu.lif import earliest_crossing, flow, next_crossing
-from spsnn.kernels.cpu.population import power_of_two
+from spsnn.kernels.cpu.loop import power_of_two
 
 SPIKE = -1  # in the place of a synapse in the log
 

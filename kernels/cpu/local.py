@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.population import power_of_two
+from spsnn.kernels.cpu.loop import power_of_two
 from spsnn.kernels.cpu.projection import FAST
 
 LANES = 8  # runs are read in whole vectors, past their end; arrays over neurons are padded by as much

@@ -10,32 +10,16 @@ held at v_reset.  A leaky integrator is a population whose threshold is never re
 
 ``constants [10, J]`` holds a_vv, a_vi, a_va, a_av, a_ai, a_aa, a_ii, threshold, v_reset, b.
 
-Recurrent synapses act inside the kernel through a ring of pending arrivals, whose rows are padded to a power of
-two so that one addition and one mask give the address.  Their lags are computed for each spike.
+Recurrent synapses act inside the kernel, see `spsnn.kernels.cpu.loop`.
 """
 
 import numpy as np
 from numba import njit, prange
 
-from spsnn.kernels.cpu.delays import fill_places, longest_lag, rule_of
+from spsnn.kernels.cpu.loop import list_marked, send
 from spsnn.kernels.cpu.projection import FAST, LANES
 
 HELD = -(2.0**100)  # written to the potential's record while a neuron is refractory; the same number in float32
-
-
-@njit(cache=True)
-def power_of_two(n):
-    """Least power of two that is not below ``n``."""
-    p = 1
-    while p < n:
-        p *= 2
-    return p
-
-
-@njit(cache=True)
-def ring_shape(delays, arrival, n):
-    """``(slots, width)`` of the ring of a recurrent projection of ``n`` neurons, both powers of two."""
-    return power_of_two(longest_lag(delays, arrival, n, n) + 1), power_of_two(n)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -109,58 +93,28 @@ def _fire_refractory(c, v, a, u, z, held, subtract, n_refractory):
             v[j] = u[j]
 
 
-@njit(cache=True)
-def _list_spikes(z, fired):
-    """Write the neurons that spike to ``fired``; returns their number."""
-    count = 0
-    for j in range(len(z)):
-        fired[count] = j
-        count += z[j] != 0
-    return count
-
-
-@njit(cache=True)
-def _send(ring, places, weight, pre):
-    """Put one spike's arrivals into the ring."""
-    for j in range(len(places)):
-        ring[places[j]] += weight[pre, j]
-
-
-@njit(cache=True)
-def _deliver(fired, weight_0, weight_1, delays, arrival, base, width, wrap, row, places, ring_0, ring_1):
-    """Put the arrivals of the spikes of a step into the rings."""
-    matrix, points, targets, rule = delays.matrix, delays.pre, delays.post, rule_of(delays)
-    for e in range(len(fired)):
-        pre = fired[e]
-        fill_places(matrix, points, targets, rule, arrival, pre, base, width, wrap, row, places)
-        _send(ring_0, places, weight_0, pre)
-        if weight_1.size:
-            _send(ring_1, places, weight_1, pre)
-
-
 @njit(cache=True, fastmath=FAST)
 def _run_sample(
-    x_0, x_1, weight_0, weight_1, delays, arrival, c, subtract, adaptive, n_refractory, slots, width, spikes,
-    potential, current, adaptation,
+    x_0, x_1, loop, c, subtract, adaptive, n_refractory, spikes, potential, current, adaptation
 ):  # fmt: skip
     n_steps, n = potential.shape
-    recurrent, recurrent_jumps = weight_0.size > 0, weight_1.size > 0
-    wrap = np.uint32(slots * width - 1)
+    recurrent, exact = len(loop.ptr) > 0, len(loop.weight_1) > 0
+    ptr, place, weight_0, weight_1 = loop.ptr, loop.place, loop.weight_0, loop.weight_1  # or they are counted per spike
+    wrap = np.uint32(loop.slots * loop.width - 1)
     state = np.zeros((4, len(x_0) * LANES), x_0.dtype)
     v, i, a, u = state[0], state[1], state[2], state[3]
-    held = np.zeros(n, np.int32)
-    row, places, fired = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32), np.empty(n + 1, np.int64)
-    ring_0 = np.zeros(slots * width if recurrent else 0, x_0.dtype)
-    ring_1 = np.zeros(slots * width if recurrent_jumps else 0, x_0.dtype)
+    held, fired = np.zeros(n, np.int32), np.empty(n + 1, np.int64)
+    ring_0 = np.zeros(loop.slots * loop.width if recurrent else 0, x_0.dtype)
+    ring_1 = np.zeros(loop.slots * loop.width if exact else 0, x_0.dtype)
     for t in range(n_steps):
-        base = np.uint32(t) * np.uint32(width) & wrap
+        base = np.uint32(t) * np.uint32(loop.width) & wrap
         _advance(c, v, i, a, u, adaptive)
         _take(i, x_0, t)
         if x_1.size:
             _take(u, x_1, t)
         if recurrent:
             _take_slot(i, ring_0[base : base + n])
-        if recurrent_jumps:
+        if exact:
             _take_slot(u, ring_1[base : base + n])
         if current.size:
             current[t] = i[:n]
@@ -173,30 +127,26 @@ def _run_sample(
             _fire(c, v, a, u, z, subtract, adaptive)
         potential[t] = u[:n]
         if recurrent:
-            count = _list_spikes(z, fired)
-            _deliver(
-                fired[:count], weight_0, weight_1, delays, arrival, base, np.uint32(width), wrap, row, places, ring_0,
-                ring_1,
-            )  # fmt: skip
+            for e in range(list_marked(z, fired)):
+                first, last = ptr[fired[e]], ptr[fired[e] + 1]
+                send(ring_0, base, wrap, place, weight_0, first, last)
+                if exact:
+                    send(ring_1, base, wrap, place, weight_1, first, last)
 
 
 @njit(cache=True, parallel=True)
-def run(
-    x_0, x_1, weight_0, weight_1, delays, arrival, constants, subtract, adaptive, n_refractory, spikes, potential,
-    current, adaptation,
-):  # fmt: skip
+def run(x_0, x_1, loop, constants, subtract, adaptive, n_refractory, spikes, potential, current, adaptation):
     """Advance all samples.
 
-    Tiles ``x_0``, and ``x_1`` the same or without steps; recurrent ``weight_0`` and ``weight_1 [J, J]`` (pre, post),
-    empty where there are none; lags are at least 1.  Writes ``spikes`` and ``potential [B, T, J]`` (before the reset;
-    HELD while refractory) and, where they have steps, ``current`` and ``adaptation [B, T, J]`` (before the jump).
+    Tiles ``x_0``, and ``x_1`` the same or without steps; recurrent synapses ``loop``, whose lags are at least 1.
+    Writes ``spikes`` and ``potential [B, T, J]`` (before the reset; HELD while refractory) and, where they have steps,
+    ``current`` and ``adaptation [B, T, J]`` (before the jump).
     """
     n = potential.shape[2]
-    slots, width = ring_shape(delays, arrival, n) if weight_0.size else (1, 1)
     padded = np.zeros((10, x_0.shape[1] * LANES), constants.dtype)
     padded[:, :n] = constants
     for b in prange(len(potential)):
         _run_sample(
-            x_0[b], x_1[b], weight_0, weight_1, delays, arrival, padded, subtract, adaptive, n_refractory, slots,
-            width, spikes[b], potential[b], current[b], adaptation[b],
+            x_0[b], x_1[b], loop, padded, subtract, adaptive, n_refractory, spikes[b], potential[b], current[b],
+            adaptation[b],
         )  # fmt: skip

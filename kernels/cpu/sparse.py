@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 
 from spsnn.kernels.cpu.delays import factors, fill_lags, pull_to_places
-from spsnn.kernels.cpu.population import power_of_two
 from spsnn.kernels.cpu.projection import LANES
 
 GROUP_BYTES = 384 * 1024  # of a group's rows
@@ -98,42 +97,6 @@ def place_kept(kept, weight, arrival, n_steps, by_time):
                 w_1[k] = w_0[k] * (b_1 if by_time else c_1)
                 w_0[k] *= b_0 if by_time else c_0
     return place, long, w_0, w_1
-
-
-class Loop(NamedTuple):
-    """Kept recurrent synapses of J neurons in compressed rows, ready for a ring of ``slots`` rows of ``width`` numbers.
-
-    Attributes:
-        ptr: ``[J + 1]``.
-        place: uint32 ``[E]``, the place of an arrival from a spike in slot 0.
-        weight_0, weight_1: ``[E]``, what it adds to (or takes from) the first and the second ring; the latter is empty
-            in `round` mode.
-        slots, width: powers of two.
-        mix_0, mix_1: of dL/dI and dL/dV, what the adjoint's first ring holds.
-    """
-
-    ptr: np.ndarray
-    place: np.ndarray
-    weight_0: np.ndarray
-    weight_1: np.ndarray
-    slots: int
-    width: int
-    mix_0: float
-    mix_1: float
-
-
-@njit(cache=True)
-def loop_of(mask, weight, delays, arrival, by_time):
-    """`Loop` of the bool ``mask [J, J]``; ``by_time`` as in `place_kept`."""
-    n = len(mask)
-    kept = find_kept(mask, n, delays, arrival)
-    _, long, w_0, w_1 = place_kept(kept, weight, arrival, 0, by_time)
-    width = power_of_two(n)
-    place = (kept.lag * width + kept.post).astype(np.uint32)
-    mix_0, mix_1 = weight.dtype.type(1), weight.dtype.type(0)
-    if by_time and not arrival.exact:
-        mix_0, mix_1 = arrival.b_0, arrival.b_1
-    return Loop(kept.ptr, place, w_0, w_1, power_of_two(long + 1), width, mix_0, mix_1)
 
 
 @njit(cache=True)

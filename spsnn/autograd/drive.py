@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from spsnn.kernels.cpu import drive as kernels
 from spsnn.kernels.cpu.projection import LANES
 
 EPS = 1e-5
@@ -34,18 +35,26 @@ class Drive:
     def apply(self, x):
         """Change ``x`` in place: tiles ``[B, J / 8, T, 8]`` or steps ``[B, T, J]``."""
         bias = _spread(self.bias.detach(), x)
-        if self.gain is not None:
-            dims = _dims(x)
-            mean = x.mean(dims, keepdim=True)
-            var = x.sub_(mean).square().mean(dims, keepdim=True)  # torch.var_mean takes seven times as long
-            n = len(self.bias)
-            if len(x):
-                self.mean, self.var = mean.flatten()[:n], var.flatten()[:n]
-            inverse = (var + EPS).rsqrt()
-            gain = _spread(self.gain.detach(), x)
-            self._normal, self._scale = x.mul_(inverse).clone(), gain * inverse
-            x.mul_(gain)
-        x.add_(bias)
+        if self.gain is None:
+            x.add_(bias)
+            return
+        gain, tiles = _spread(self.gain.detach(), x), x.dim() == 4
+        if tiles:
+            mean, var = (torch.from_numpy(m)[:, None] for m in kernels.moments(x.numpy()))
+        else:
+            mean = x.mean((0, 1), keepdim=True)
+            var = x.sub_(mean).square().mean((0, 1), keepdim=True)  # torch.var_mean takes seven times as long
+        n = len(self.bias)
+        if len(x):
+            self.mean, self.var = mean.flatten()[:n], var.flatten()[:n]
+        inverse = (var + EPS).rsqrt()
+        self._scale = gain * inverse
+        if tiles:
+            self._normal = torch.empty_like(x)
+            kernels.normalise(x.numpy(), *map(_by_tile, (mean, inverse, gain, bias)), self._normal.numpy())
+        else:
+            self._normal = x.mul_(inverse).clone()
+            x.mul_(gain).add_(bias)
 
     def pull_back(self, grad, slope):
         """Gradients of bias and gain; ``grad = dL/dy`` becomes ``dL/dx``.
@@ -53,19 +62,22 @@ class Drive:
         ``slope`` is minus the derivative to the delay of a unit weight.  Moving an arrival leaves the mean as it is,
         and the variance nearly so: the slope is only scaled.
         """
-        n, dims = len(self.bias), _dims(grad)
-        bias = grad.sum(dims, keepdim=True)
+        n, tiles = len(self.bias), grad.dim() == 4
         if self.gain is None:
-            return bias.flatten()[:n], None
-        gain = (grad * self._normal).sum(dims, keepdim=True)
-        count = grad.numel() // bias.numel()
-        grad.sub_(bias / count).sub_(self._normal * (gain / count)).mul_(self._scale)
-        slope.mul_(self._scale)
+            return grad.sum((0, 2) if tiles else (0, 1)).flatten()[:n], None
+        if tiles:
+            found = kernels.pull_back(grad.numpy(), slope.numpy(), self._normal.numpy(), _by_tile(self._scale))
+            bias, gain = map(torch.from_numpy, found)
+        else:
+            bias, gain = grad.sum((0, 1)), (grad * self._normal).sum((0, 1))
+            count = grad.numel() // bias.numel()
+            grad.sub_(bias / count).sub_(self._normal * (gain / count)).mul_(self._scale)
+            slope.mul_(self._scale)
         return bias.flatten()[:n], gain.flatten()[:n]
 
 
-def _dims(x):
-    return (0, 2) if x.dim() == 4 else (0, 1)
+def _by_tile(values):
+    return values.numpy().reshape(-1, LANES)
 
 
 def _spread(values, x):

@@ -17,14 +17,12 @@ from spsnn.autograd.sparse import sparse_mask
 from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
-from spsnn.kernels.cpu import sparse_population
 from spsnn.kernels.cpu.adjoint import run_adjoint
 from spsnn.kernels.cpu.constants import pull_to_constants, turn_to_delays
-from spsnn.kernels.cpu.delays import loop_factors
 from spsnn.kernels.cpu.grouping import group_marked
+from spsnn.kernels.cpu.loop import loop_of, no_loop
 from spsnn.kernels.cpu.population import run
 from spsnn.kernels.cpu.projection import LANES, tiles_of
-from spsnn.kernels.cpu.sparse import loop_of
 from spsnn.kernels.cpu.surrogate import SURROGATES
 from spsnn.neurons.custom import CustomNeuron
 from spsnn.neurons.learned import arrival_rates, check_own_parameters, own_constants
@@ -99,7 +97,6 @@ class _Population(torch.autograd.Function):
             spread(source, p.weight, p.delays, p.arrival, x_0, x_1, p.mask)
         if call.drive is not None:
             call.drive.apply(torch.from_numpy(x_0))
-        advance, _, loop = _loop(call, projections[-1], False)
         shape = (n_samples, n_steps, n)
         spikes, potential = np.empty(shape, dtype), np.empty(shape, dtype)
         eventprop = grid.estimator == "eventprop" and neuron.spiking
@@ -107,8 +104,8 @@ class _Population(torch.autograd.Function):
         current = np.empty(shape, dtype) if record else none
         adaptation = np.empty(shape, dtype) if record and neuron.adaptive else none
         constants = neuron.constants(grid.dt, n, dtype) if own is None else own.detach().numpy()
-        advance(
-            x_0, x_1, *loop, constants, neuron.reset == "subtract", neuron.adaptive,
+        run(
+            x_0, x_1, _loop(call, projections[-1], False), constants, neuron.reset == "subtract", neuron.adaptive,
             neuron.refractory_steps(grid.dt), spikes, potential, current, adaptation,
         )  # fmt: skip
         call.tape = (constants, spikes, potential, current, adaptation)
@@ -130,14 +127,14 @@ class _Population(torch.autograd.Function):
         grad_z = none if grad_z is None or not neuron.spiking else np.ascontiguousarray(grad_z.numpy(), dtype=dtype)
         grad_v = none if grad_v is None or not grad_v.numel() else np.ascontiguousarray(grad_v.numpy(), dtype=dtype)
         by_time = grid.estimator == "eventprop"
-        _, retreat, loop = _loop(call, projections[-1], by_time)
         n_samples, n_steps, n = potential.shape
         grad_0, grad_1 = tiles_of(n_samples, n_steps, n, dtype), tiles_of(n_samples, n_steps, n, dtype)
-        retreat(
-            spikes, potential, current, adaptation, grad_z, grad_v, *loop, constants, neuron.reset == "subtract",
-            neuron.adaptive, neuron.refractory > 0, grid.detach_reset, by_time and neuron.spiking,
-            SURROGATES[grid.surrogate], dtype.type(grid.slope), np.full(n, neuron.tau_mem, dtype),
-            neuron.adaptation_rates(n, dtype), dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
+        run_adjoint(
+            spikes, potential, current, adaptation, grad_z, grad_v, _loop(call, projections[-1], by_time), constants,
+            neuron.reset == "subtract", neuron.adaptive, neuron.refractory > 0, grid.detach_reset,
+            by_time and neuron.spiking, SURROGATES[grid.surrogate], dtype.type(grid.slope),
+            np.full(n, neuron.tau_mem, dtype), neuron.adaptation_rates(n, dtype),
+            dtype.type(grid.min_slope * neuron.threshold), grad_0, grad_1,
         )  # fmt: skip
         grad_constants = None
         if ctx.needs_input_grad[1]:
@@ -202,23 +199,14 @@ def _drive_tensors(drive, neuron, grid):
 
 
 def _loop(call, p, by_time):
-    """``(run, run_adjoint, how they take the recurrent synapses)`` of the last projection.
+    """Recurrent synapses of the last projection as the kernels take them.
 
     ``by_time``: the adjoint's gradient of a spike is that of its time; False for the forward pass.
     """
-    if call.recurrent and p.mask is not None:
-        return (
-            sparse_population.run,
-            sparse_population.run_adjoint,
-            (loop_of(p.mask, p.weight, p.delays, p.arrival, by_time),),
-        )
-    weight_0 = weight_1 = np.zeros((0, 0), p.weight.dtype)
-    if call.recurrent:
-        weight_0 = p.weight
-        if p.arrival.exact:
-            *_, weight_0, weight_1 = made = [np.empty_like(p.weight) for _ in range(4)]
-            loop_factors(p.weight, p.delays, p.arrival, by_time, *made)
-    return run, run_adjoint, (weight_0, weight_1, p.delays, p.arrival)
+    if not call.recurrent:
+        return no_loop(p.weight.dtype)
+    mask = np.zeros((0, 0), bool) if p.mask is None else p.mask
+    return loop_of(mask, p.weight, p.delays, p.arrival, by_time)
 
 
 def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, parameters=None, drive=None):
