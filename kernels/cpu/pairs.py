@@ -1,23 +1,13 @@
-"""Pairs of numbers side by side, added and multiplied in one instruction.
+"""Pairs of numbers side by side, multiplied and added in one instruction.
 
 A pair of float32 travels as one float64, a pair of float64 as one complex128; `as_pairs` reinterprets the last axis
-``[..., 2]`` of an array, `add_pairs` and `multiply_add_pairs` work number by number, `total_of_pair` adds the two.
+``[..., 2]`` of an array, `multiply_add_pairs` works number by number.
 """
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
-
-
-@intrinsic
-def _add_packed(typingctx, x, y):
-    def codegen(context, builder, signature, args):
-        two = ir.VectorType(ir.FloatType(), 2)
-        total = builder.fadd(*(builder.bitcast(a, two) for a in args))
-        return builder.bitcast(total, ir.DoubleType())
-
-    return types.float64(types.float64, types.float64), codegen
 
 
 @intrinsic
@@ -42,23 +32,9 @@ def _twice_packed(typingctx, x):
     return types.float64(types.float32), codegen
 
 
-@intrinsic
-def _total_packed(typingctx, x):
-    def codegen(context, builder, signature, args):
-        pair = builder.bitcast(args[0], ir.VectorType(ir.FloatType(), 2))
-        return builder.fadd(*(builder.extract_element(pair, ir.Constant(ir.IntType(32), k)) for k in range(2)))
-
-    return types.float32(types.float64), codegen
-
-
 def as_pairs(array):
     """View of ``array [..., 2]`` as ``[..., 1]`` pairs."""
     return array.view(np.float64 if array.dtype == np.float32 else np.complex128)
-
-
-def add_pairs(x, y):
-    """Sum of two pairs."""
-    raise TypeError("pairs are added inside compiled code")
 
 
 def multiply_add_pairs(x, y, z):
@@ -71,23 +47,11 @@ def pair_of(n, like):
     raise TypeError("pairs are made inside compiled code")
 
 
-def total_of_pair(x):
-    """Sum of the two numbers of a pair."""
-    raise TypeError("pairs are added up inside compiled code")
-
-
 @overload(as_pairs)
 def _as_pairs(array):
     if array.dtype == types.float32:
         return lambda array: array.view(np.float64)
     return lambda array: array.view(np.complex128)
-
-
-@overload(add_pairs, inline="always")
-def _add_pairs(x, y):
-    if isinstance(x, types.Complex):
-        return lambda x, y: x + y
-    return lambda x, y: _add_packed(x, y)
 
 
 @overload(multiply_add_pairs, inline="always")
@@ -102,10 +66,3 @@ def _pair_of(n, like):
     if isinstance(like, types.Complex):
         return lambda n, like: complex(n, n)
     return lambda n, like: _twice_packed(np.float32(n))
-
-
-@overload(total_of_pair, inline="always")
-def _total_of_pair(x):
-    if isinstance(x, types.Complex):
-        return lambda x: x.real + x.imag
-    return lambda x: _total_packed(x)

@@ -12,8 +12,7 @@ from torch.autograd.function import once_differentiable
 from spsnn.autograd.custom import run_custom
 from spsnn.autograd.delays import arrival_of, arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
-from spsnn.autograd.projection import check_synapses, pull_back, spread
-from spsnn.autograd.sparse import sparse_mask
+from spsnn.autograd.projection import check_synapses, kept_mask, pull_back, spread
 from spsnn.autograd.spikes import Spikes, active_positions
 from spsnn.checks import positive
 from spsnn.errors import ConfigError
@@ -168,7 +167,7 @@ class _Projection(NamedTuple):
     weight: np.ndarray
     delays: object
     arrival: object
-    mask: np.ndarray | None  # of the kept synapses, for the sparse kernels
+    mask: np.ndarray  # bool, of the kept synapses, or empty
 
 
 def _projections(call, tensors):
@@ -205,8 +204,7 @@ def _loop(call, p, by_time):
     """
     if not call.recurrent:
         return no_loop(p.weight.dtype)
-    mask = np.zeros((0, 0), bool) if p.mask is None else p.mask
-    return loop_of(mask, p.weight, p.delays, p.arrival, by_time)
+    return loop_of(p.mask, p.weight, p.delays, p.arrival, by_time)
 
 
 def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, parameters=None, drive=None):
@@ -216,8 +214,8 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
         neuron: neuron model, e.g. `spsnn.LIF`.
         inputs: list of ``(spikes, weight [I, J], delay)`` or ``(spikes, weight, delay, mask)``; a delay is ``[I, J]``
             in ms or `Distances`; a mask is bool ``[I, J]``, and weights are zero where it is False: on the CPU such
-            synapses cost nothing.  Their gradient is 0 where the sparse kernels run, below a density of 0.8; pass
-            ``weight * mask``, as the synapses of a model do, to have it 0 throughout.
+            synapses cost nothing and have a gradient of 0; pass ``weight * mask``, as the synapses of a model do, to
+            have it 0 on CUDA too.
         grid: `Grid`.
         recurrent: ``(weight [J, J], delay)``, also with a mask, or None; a recurrent delay acts for at least one step.
         drive: `Drive`, or None: a bias and batch normalisation of what the inputs bring, in `round` mode.
@@ -272,7 +270,7 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
         from spsnn.autograd import cuda
 
         return cuda.run_population(neuron, inputs, grid, recurrent, keep_potential, own, rates, drive)
-    masks = [sparse_mask(mask) for mask in masks]
+    masks = [kept_mask(mask) for mask in masks]
     keep_potential = keep_potential or not neuron.spiking
     call = _Call(neuron, grid, sources, delays, masks, recurrent is not None, keep_potential, drive)
     call.rates = None if rates is None else rates.numpy()

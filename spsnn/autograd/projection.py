@@ -5,73 +5,66 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spsnn.autograd import sparse
 from spsnn.autograd.delays import Distances
 from spsnn.errors import ConfigError
+from spsnn.kernels.cpu.kept import find_kept, finish_gather, group_width, place_kept
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
 
-MOST_CHUNKS, CHUNK, TASKS = 8, 16, 64
+TASKS, MOST_CHUNKS, CHUNK = 16, 8, 16
+EVERYWHERE = np.zeros((0, 0), bool)  # the mask of a projection with all its synapses
 
 
 def chunks(n_samples):
     """Parts in which sums over samples are taken and then added in order: the result does not depend on the number of
-    threads.  Synapses are prepared once per part, so parts of fewer than some 16 samples waste time."""
+    threads.  Each has a pair of sums for every synapse, so that parts of fewer than some 16 samples waste time."""
     return min(MOST_CHUNKS, max(min(n_samples, 2), n_samples // CHUNK))
 
 
-def spread(spikes, weight, delays, arrival, out_0, out_1, mask=None):
+def kept_mask(mask):
+    """Bool array ``[I, J]`` of a mask tensor or None; `EVERYWHERE` where no synapse is missing."""
+    if mask is None:
+        return EVERYWHERE
+    kept = mask.detach().cpu().numpy()
+    return EVERYWHERE if kept.all() else np.ascontiguousarray(kept)
+
+
+def spread(spikes, weight, delays, arrival, out_0, out_1, mask=EVERYWHERE):
     """Add the arrivals of ``spikes`` to the tiles ``out_0`` (current) and, in `exact` mode, ``out_1`` (potential).
 
-    ``mask``: bool ``[I, J]`` of the kept synapses, for the sparse kernels, or None.
+    ``mask`` as from `kept_mask`.
     """
-    if mask is not None:
-        sparse.spread(spikes, weight, delays, arrival, mask, out_0, out_1)
-        return
-    n_samples, n_tiles, _, _ = out_0.shape
-    n_chunks = min(chunks(n_samples), -(-TASKS // n_tiles))  # tiles are tasks of their own: enough of them need no more
-    scatter(*spikes.joined, weight, delays, arrival, n_chunks, out_0, out_1)
+    n_samples, _, n_steps, _ = out_0.shape
+    kept = find_kept(weight.shape, mask, group_width(weight.shape[1], n_steps, out_0.itemsize), delays, arrival)
+    placed = place_kept(kept, weight, arrival, n_steps, False)
+    scatter(*spikes.joined, kept, *placed, min(n_samples, TASKS), out_0, out_1)
 
 
-def pull_back(spikes, weight, delays, arrival, by_time, with_spikes, grad_0, grad_1, mask=None):
+def pull_back(spikes, weight, delays, arrival, by_time, with_spikes, grad_0, grad_1, mask=EVERYWHERE):
     """Gradients ``(weight, delay matrix, pre, post, alpha, spikes)`` from tiles ``dL/dx_0`` and ``dL/dx_1``.
 
     What a projection does not have is None.  ``by_time``: the gradient of a spike is that of its time.  ``mask`` as in
-    `spread`; then what belongs to a pruned synapse has gradient zero.
+    `spread`; what belongs to a missing synapse has gradient zero.
     """
-    n = chunks(len(grad_0))
-    dtype = grad_0.dtype
-    stored = delays.matrix.size > 0
+    dtype, n_steps = grad_0.dtype, grad_0.shape[2]
     active = (spikes.active_ptr, spikes.active_steps) if with_spikes else (spikes.ptr, np.zeros(0, np.uint32))
-    if mask is None:
-        *grads, grad_active = _pull_back_dense(spikes, active, weight, delays, arrival, by_time, n, grad_0, grad_1)
-    else:
-        *grads, grad_active = sparse.pull_back(
-            spikes, active, weight, delays, arrival, by_time, mask, n, grad_0, grad_1
-        )
+    kept = find_kept(weight.shape, mask, group_width(weight.shape[1], n_steps, 2 * grad_0.itemsize), delays, arrival)
+    place, long, back_0, back_1 = place_kept(kept, weight, arrival, n_steps, by_time)
+    mix = (dtype.type(0), dtype.type(1)) if arrival.exact else (dtype.type(arrival.b_0), dtype.type(arrival.b_1))
+    sums, grad_active = np.zeros((chunks(len(grad_0)), len(kept.post), 2), dtype), np.zeros(len(active[1]), dtype)
+    channel = int(by_time and not arrival.exact)
+    gather(
+        *spikes.joined, *active, kept, place, long, back_0, back_1, mix, channel, grad_0, grad_1, sums, grad_active
+    )  # fmt: skip
+    arrays = weight, delays.matrix, delays.pre, delays.post, np.zeros(1, dtype)
+    of_weight, matrix, pre, post, alpha = grads = [np.zeros(x.shape, dtype) for x in arrays]
+    finish_gather(kept, weight, delays, arrival, sums, *grads)
     grad_spikes = None
     if with_spikes:
         grad_spikes = np.zeros(spikes.shape, dtype)
         ungroup(*active, grad_active, grad_spikes)
-    weight, matrix, pre, post, alpha = grads
-    if stored:
-        return weight, matrix, None, None, None, grad_spikes
-    return weight, None, pre, post.T, alpha[0], grad_spikes
-
-
-def _pull_back_dense(spikes, active, weight, delays, arrival, by_time, n, grad_0, grad_1):
-    """Gradients ``(weight, delay matrix, pre, post [D, J], alpha [1], active positions)``."""
-    dtype, stored = grad_0.dtype, delays.matrix.size > 0
-    grad_weight = np.zeros((n, *weight.shape), dtype)
-    grad_delay = np.zeros((n, *weight.shape) if stored else (n, 0, 0), dtype)
-    grad_pre, grad_post = np.zeros((n, *delays.pre.shape), dtype), np.zeros((n, *delays.post.shape), dtype)
-    grad_scale = np.zeros((n, 1), dtype)
-    grad_active = np.zeros(len(active[1]), dtype)
-    gather(
-        *spikes.joined, *active, weight, delays, arrival, by_time, grad_0, grad_1, grad_weight, grad_delay,
-        grad_pre, grad_post, grad_scale, grad_active,
-    )  # fmt: skip
-    parts = grad_weight, grad_delay, grad_pre, grad_post, grad_scale
-    return *(part.sum(0) for part in parts), grad_active
+    if delays.matrix.size:
+        return of_weight, matrix, None, None, None, grad_spikes
+    return of_weight, None, pre, post.T, alpha[0], grad_spikes
 
 
 def check_synapses(weight, delay, n_pre, n_post, mask=None):

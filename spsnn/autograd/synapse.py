@@ -11,15 +11,14 @@ from torch.autograd.function import once_differentiable
 
 from spsnn.autograd.delays import arrival_of_current, delay_tensors, kernel_form
 from spsnn.autograd.device import on_cuda
-from spsnn.autograd.projection import check_synapses, pull_back, spread
-from spsnn.autograd.sparse import sparse_mask
+from spsnn.autograd.projection import EVERYWHERE, check_synapses, kept_mask, pull_back, spread
 from spsnn.autograd.spikes import Spikes
 from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.projection import from_tiles, tiles_of, to_tiles
 
 
 class _Delayed(torch.autograd.Function):
-    """Inputs: source, dt, delay, sparse mask or None, then weight, matrix, pre, post, alpha, dense spikes (or None)."""
+    """Inputs: source, dt, delay, `kept_mask`, then weight, matrix, pre, post, alpha, dense spikes (or None)."""
 
     @staticmethod
     def forward(ctx, source, dt, delay, mask, weight, *rest):
@@ -44,7 +43,7 @@ class _Delayed(torch.autograd.Function):
         return (None, None, None, None, *pull_back_current(source, weight, form, arrival, grad, with_spikes, mask))
 
 
-def pull_back_current(source, weight, form, arrival, grad, with_spikes, mask=None):
+def pull_back_current(source, weight, form, arrival, grad, with_spikes, mask=EVERYWHERE):
     """Gradients of weight, delay matrix, pre, post, alpha and spikes, tensors or None, from ``grad = dL/dx [B, T, J]``;
     that of a delay is the slope of ``grad`` in time."""
     padded = np.pad(grad, ((0, 0), (1, 1), (0, 0)))
@@ -83,4 +82,4 @@ def delayed_current(spikes, weight, delay, dt, mask=None):
     if not isinstance(spikes, Spikes):
         spikes = Spikes.from_dense(spikes)
     check_synapses(weight, delay, spikes.shape[2], weight.shape[-1], mask)
-    return _Delayed.apply(spikes, dt, delay, sparse_mask(mask), weight, *delay_tensors(delay), spikes.dense)
+    return _Delayed.apply(spikes, dt, delay, kept_mask(mask), weight, *delay_tensors(delay), spikes.dense)

@@ -1,4 +1,4 @@
-"""Sparse kernels against dense kernels with masked weights and against the unrolled network."""
+"""Lists of kept synapses against weights of zero and against the unrolled network."""
 
 import itertools
 
@@ -8,10 +8,11 @@ import torch
 from numba import get_num_threads, set_num_threads
 
 from spsnn import ConfigError, SpatialSynapse, SpSNN
-from spsnn.autograd import sparse
+from spsnn.autograd import population
 from spsnn.autograd.delays import Distances
 from spsnn.autograd.population import Grid, run_population
-from spsnn.kernels.cpu import sparse as lists
+from spsnn.autograd.synapse import delayed_current
+from spsnn.kernels.cpu import kept as lists
 from spsnn.kernels.events import SpikeBatch
 from spsnn.neurons import LIF, AdaptiveLIF, AdEx, LeakyIntegrator
 
@@ -27,18 +28,9 @@ NEURONS = {
 }
 
 
-@pytest.fixture(params=["sparse", "dense"])
-def kernels(request, monkeypatch):
-    use(monkeypatch, request.param)
-    return request.param
-
-
-def use(monkeypatch, kind):
-    monkeypatch.setattr(sparse, "SPARSE_BELOW", 2.0 if kind == "sparse" else 0.0)
-
-
-def network(neuron, grid, dtype, storage, density=(0.3, 0.2, 0.4), seed=3, samples=5):
-    """Spikes, potentials and all gradients of input -> hidden (recurrent) -> output with pruned synapses."""
+def network(neuron, grid, dtype, storage, density=(0.3, 0.2, 0.4), seed=3, samples=5, masked=True):
+    """Spikes, potentials and all gradients of input -> hidden (recurrent) -> output with pruned synapses, which lists
+    leave out where it is ``masked``."""
     rng = np.random.default_rng(seed)
     z = fixed(dense_spikes(rng, (samples, N_STEPS, SIZES[0]), 0.1))
     ends = ((0, 1), (1, 1), (1, 2))
@@ -53,8 +45,9 @@ def network(neuron, grid, dtype, storage, density=(0.3, 0.2, 0.4), seed=3, sampl
         d = [tensor(rng.uniform(0, 15, m.shape)) for m in masks]
         leaves = [*w, *d]
     w = [x * m for x, m in zip(w, masks, strict=True)]
-    s, _ = run_population(neuron, [(z, w[0], d[0], masks[0])], grid, (w[1], d[1], masks[1]))
-    _, v = run_population(LeakyIntegrator(15.0, 5.0), [(s, w[2], d[2], masks[2])], grid)
+    known = masks if masked else [None] * 3
+    s, _ = run_population(neuron, [(z, w[0], d[0], known[0])], grid, (w[1], d[1], known[1]))
+    _, v = run_population(LeakyIntegrator(15.0, 5.0), [(s, w[2], d[2], known[2])], grid)
     c = torch.tensor(np.random.default_rng(0).normal(size=v.shape), dtype=dtype)
     return s.dense.detach(), v.detach(), torch.autograd.grad((v * c).sum(), leaves)
 
@@ -62,15 +55,12 @@ def network(neuron, grid, dtype, storage, density=(0.3, 0.2, 0.4), seed=3, sampl
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("neuron", NEURONS)
 @pytest.mark.parametrize("mode", ["round", "exact"])
-def test_sparse_and_masked_dense_kernels_agree(mode, neuron, dtype, monkeypatch):
+def test_lists_of_the_kept_agree_with_weights_of_zero(mode, neuron, dtype):
     for estimator, storage in itertools.product(("surrogate", "eventprop"), ("computed", "stored")):
         grid = Grid(delays=mode, estimator=estimator, slope=0.6, min_slope=0.1)
         if estimator == "eventprop" and NEURONS[neuron].reset == "subtract" and mode == "exact":
             continue
-        runs = []
-        for kind in ("dense", "sparse"):
-            use(monkeypatch, kind)
-            runs.append(network(NEURONS[neuron], grid, dtype, storage))
+        runs = [network(NEURONS[neuron], grid, dtype, storage, masked=masked) for masked in (False, True)]
         (z, v, g), (z_s, v_s, g_s) = runs
         assert z.sum() > 50 and torch.equal(z, z_s)
         assert relative(v_s, v) < TOLERANCE[dtype]
@@ -78,8 +68,9 @@ def test_sparse_and_masked_dense_kernels_agree(mode, neuron, dtype, monkeypatch)
             assert y.abs().max() > 1e-3 and relative(y, x) < TOLERANCE[dtype], (estimator, storage)
 
 
+@pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("mode", ["round", "exact"])
-def test_against_the_unrolled_network(mode, kernels):
+def test_against_the_unrolled_network(mode, masked):
     """An oracle that knows no kernel: torch autograd through all steps, absent synapses as zeros."""
     rng = np.random.default_rng(5)
     z = dense_spikes(rng, (2, 30, 9), 0.2)
@@ -96,7 +87,8 @@ def test_against_the_unrolled_network(mode, kernels):
                 (w[1], leaves[3]),
             )  # fmt: skip
         else:
-            feed, loop = (w[0], leaves[2], masks[0]), (w[1], leaves[3], masks[1])
+            known = masks if masked else [None] * 2
+            feed, loop = (w[0], leaves[2], known[0]), (w[1], leaves[3], known[1])
             spikes = run_population(NEURONS["lif"], [(fixed(z), *feed)], grid, loop)[0].dense
         assert spikes.sum() > 20
         found.append([spikes.detach(), *torch.autograd.grad((spikes * c).sum(), leaves)])
@@ -107,7 +99,6 @@ def test_against_the_unrolled_network(mode, kernels):
 
 
 def test_groups_of_any_width_give_the_same(monkeypatch):
-    use(monkeypatch, "sparse")
     grid, runs = Grid(delays="exact", slope=0.6), []
     for size in (lists.GROUP_BYTES, N_STEPS * 16 * 8, 1):  # all in one group, two tiles each, one tile each
         monkeypatch.setattr(lists, "GROUP_BYTES", size)
@@ -121,8 +112,7 @@ def test_groups_of_any_width_give_the_same(monkeypatch):
     assert lists.group_width(256, 250, 4) == 128 * 2 and lists.group_width(256, 2000, 4) == 48
 
 
-def test_the_number_of_threads_changes_no_bit(monkeypatch):
-    use(monkeypatch, "sparse")
+def test_the_number_of_threads_changes_no_bit():
     before = get_num_threads()
     if before < 2:
         pytest.skip("one thread only")
@@ -135,16 +125,14 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch):
 
 
 @pytest.mark.parametrize("density", [(0.0, 0.0, 0.4), (0.3, 0.0, 0.0), (0.02, 1.0, 0.4), (1.0, 1.0, 1.0)])
-def test_no_synapse_at_all_few_and_all(density, monkeypatch):
-    runs = []
-    for kind in ("dense", "sparse"):
-        use(monkeypatch, kind)
-        runs.append(network(NEURONS["lif"], Grid(slope=0.6), torch.float64, "computed", density))
+def test_no_synapse_at_all_few_and_all(density):
+    how = NEURONS["lif"], Grid(slope=0.6), torch.float64, "computed", density
+    runs = [network(*how, masked=masked) for masked in (False, True)]
     for x, y in zip(runs[0][:2] + runs[0][2], runs[1][:2] + runs[1][2], strict=True):
         assert torch.isfinite(y).all() and relative(y, x) < 1e-12 if x.any() else not y.any()
 
 
-def test_a_kept_weight_of_zero_has_a_gradient(kernels):
+def test_a_kept_weight_of_zero_has_a_gradient():
     """Which synapses there are is what the mask says, not which weights are zero: so that what regrows can learn."""
     z = fixed(dense_spikes(np.random.default_rng(0), (1, 20, 2), 0.5))
     w, mask = torch.zeros(2, 2, requires_grad=True), torch.tensor([[True, False], [False, False]])
@@ -160,44 +148,41 @@ def test_a_mask_of_another_shape_or_type_is_refused():
             run_population(LIF(), [(z, w, w, mask)], Grid())
 
 
-def test_models_take_the_sparse_kernels_by_their_density(monkeypatch):
-    calls = []
-    spread = sparse.spread
-    monkeypatch.setattr(sparse, "spread", lambda *a: calls.append(a[4].mean()) or spread(*a))
+def test_models_tell_the_kernels_which_synapses_there_are(monkeypatch):
+    masks = []
+    spread = population.spread
+    monkeypatch.setattr(population, "spread", lambda *a: masks.append(a[6]) or spread(*a))
     model, rng = SpSNN([10, 12, 4], neuron=LIF(10.0, 4.0), weight_mean=3.0), np.random.default_rng(0)
     batch = SpikeBatch.from_samples([(rng.uniform(0, 30, 60), rng.integers(0, 10, 60))], 10, 30.0)
     model(batch)
-    assert calls == []
-    model.feedforward[0].prune_(torch.from_numpy(rng.random((10, 12)) < sparse.SPARSE_BELOW / 2))
-    few = float(model.feedforward[0].mask.float().mean())
-    with torch.no_grad():
-        got = model(batch).logits
-    assert calls == [pytest.approx(few)]
-    use(monkeypatch, "dense")
-    assert torch.equal(got, model(batch).logits) and len(calls) == 1
+    assert [mask.size for mask in masks] == [0, 0]
+    keep = rng.random((10, 12)) < 0.4
+    model.feedforward[0].prune_(torch.from_numpy(keep))
+    model(batch)
+    assert np.array_equal(masks[2], keep) and masks[3].size == 0
 
 
-def test_a_synapse_alone_and_a_neuron_model_of_ones_own(monkeypatch):
+def test_a_synapse_alone_and_a_neuron_model_of_ones_own():
     rng = np.random.default_rng(1)
     dense = torch.tensor(dense_spikes(rng, (2, 25, 12), 0.2), dtype=torch.float32)
-    runs = {}
-    for kind in ("dense", "sparse"):
-        use(monkeypatch, kind)
+    runs = []
+    for masked in (False, True):
         synapse = SpatialSynapse(12, 9, position_scale=5.0, generator=torch.Generator().manual_seed(0))
         synapse.init_weight(2.0, 6.0, torch.Generator().manual_seed(1))
         synapse.prune_(torch.from_numpy(np.random.default_rng(2).random((12, 9)) < 0.4))
         z = dense.clone().requires_grad_()
-        x = synapse(z)
+        mask = synapse.mask if masked else None
+        x = delayed_current(z, synapse.weights(), synapse.kernel_delays(), 1.0, mask)
         neuron = AdEx()
         spikes, u = run_population(
             neuron,
-            [(fixed(dense.numpy()), synapse.weights(), synapse.kernel_delays(), synapse.mask)],
+            [(fixed(dense.numpy()), synapse.weights(), synapse.kernel_delays(), mask)],
             Grid(),
             None,
             True,
         )
         (x.square().sum() + u.sum() + spikes.dense.sum()).backward()
-        runs[kind] = x.detach(), u.detach(), z.grad, synapse.weight.grad, synapse.pre.position.grad
+        runs.append([x.detach(), u.detach(), z.grad, synapse.weight.grad, synapse.pre.position.grad])
         assert x.abs().max() > 0.1 and z.grad.abs().max() > 0.1
-    for a, b in zip(runs["dense"], runs["sparse"], strict=True):
+    for a, b in zip(*runs, strict=True):
         assert relative(b, a) < 1e-5

@@ -1,4 +1,4 @@
-"""Pruned projections: lists of the kept synapses, with their lags.
+"""Lists of the synapses of a projection, all or those that a mask keeps, with their lags.
 
 Postsynaptic neurons are taken in *groups* of whole tiles, whose rows over the window stay in the second-level cache.
 Kept synapses are sorted by (group, source, post): within a group a source meets all its targets at once, so that its
@@ -22,7 +22,7 @@ class Kept(NamedTuple):
     Attributes:
         ptr: ``[groups * I + 1]``; those of source ``i`` in group ``g`` are ``ptr[g I + i] .. ptr[g I + i + 1]``.
         post, lag: uint32 ``[E]``, lags in steps.
-        delay: ``[E]`` in ms.
+        delay: ``[E]`` in ms in `exact` mode, else empty.
         n_pre: I.
         width: postsynaptic neurons of a group, whole tiles.
     """
@@ -45,19 +45,19 @@ def group_width(n_post, n_steps, itemsize):
 
 
 @njit(cache=True)
-def find_kept(mask, width, delays, arrival):
-    """`Kept` synapses of the bool ``mask [I, J]``."""
-    n_pre, n_post = mask.shape
+def find_kept(shape, mask, width, delays, arrival):
+    """`Kept` synapses of ``shape`` (I, J), all of them or where the bool ``mask [I, J]`` is not empty what it keeps."""
+    n_pre, n_post = shape
+    whole = mask.size == 0
     n_groups = -(-n_post // width)
     ptr = np.zeros(n_groups * n_pre + 1, np.int64)
     for group in range(n_groups):
         for i in range(n_pre):
-            count = 0
-            for k in range(group * width, min((group + 1) * width, n_post)):
-                count += mask[i, k]
+            start, end = group * width, min((group + 1) * width, n_post)
+            count = end - start if whole else np.count_nonzero(mask[i, start:end])
             ptr[group * n_pre + i + 1] = ptr[group * n_pre + i] + count
     post, lag = np.empty(ptr[-1], np.uint32), np.empty(ptr[-1], np.uint32)
-    delay = np.empty(ptr[-1], delays.pre.dtype)
+    delay = np.empty(ptr[-1] if arrival.exact else 0, delays.pre.dtype)
     row, lags = np.empty(width, delays.pre.dtype), np.empty(width, np.uint32)
     for group in range(n_groups):
         start = group * width
@@ -68,8 +68,10 @@ def find_kept(mask, width, delays, arrival):
                 continue
             fill_lags(delays, arrival, i, start, row[:size], lags[:size])
             for k in range(size):
-                if mask[i, start + k]:
-                    post[at], lag[at], delay[at] = start + k, lags[k], row[k]
+                if whole or mask[i, start + k]:
+                    post[at], lag[at] = start + k, lags[k]
+                    if arrival.exact:
+                        delay[at] = row[k]
                     at += 1
     return Kept(ptr, post, lag, delay, n_pre, width)
 
