@@ -167,7 +167,8 @@ weights and coordinates (or delays), "with presynaptic" also that of every presy
 
 The floor is one read-modify-write per event: {least:.3g}/s of one core, at random places of 10 KB, which fit the
 first-level cache. `exact` writes two numbers per event, so that half the floor is its bound. What is lost on A lies
-between the events: a source has 11 spikes a sample, and its eight offsets and weights are loaded anew for them.
+between the events: a source has 11 spikes a sample, and for every four synapses their places and weights are loaded
+anew. Rows of a projection take up to 384 KB, the second-level cache.
 
 The recurrent ring (64 slots of 256 or 1,024 neurons, 64 or 256 KB) does not fit the first-level cache; nor do 8 bytes a
 synapse, place and weight, which are made once a pass, in the time given. Backward, an event is a synapse of a position
