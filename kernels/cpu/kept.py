@@ -35,12 +35,12 @@ class Kept(NamedTuple):
     width: int
 
 
-def group_width(n_post, n_steps, itemsize):
-    """Postsynaptic neurons per group, whole tiles, so that their rows take some `GROUP_BYTES`; groups are of like
-    size."""
+def group_width(n_post, n_steps, itemsize, least=1):
+    """Postsynaptic neurons per group, whole tiles, so that their rows take `GROUP_BYTES` at most; groups are of like
+    size, and ``least`` or more where there are enough tiles."""
     n_tiles = -(-n_post // LANES)
     most = max(1, GROUP_BYTES // max(n_steps * LANES * itemsize, 1))
-    n_groups = -(-n_tiles // most)
+    n_groups = max(-(-n_tiles // most), min(least, n_tiles))
     return -(-n_tiles // n_groups) * LANES
 
 

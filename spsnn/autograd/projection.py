@@ -34,7 +34,9 @@ def spread(spikes, weight, delays, arrival, out_0, out_1, mask=EVERYWHERE):
     ``mask`` as from `kept_mask`.
     """
     n_samples, _, n_steps, _ = out_0.shape
-    kept = find_kept(weight.shape, mask, group_width(weight.shape[1], n_steps, out_0.itemsize), delays, arrival)
+    groups = -(-TASKS // max(n_samples, 1))  # few samples leave work for threads in the groups
+    width = group_width(weight.shape[1], n_steps, out_0.itemsize, groups)
+    kept = find_kept(weight.shape, mask, width, delays, arrival)
     placed = place_kept(kept, weight, arrival, n_steps, False)
     scatter(*spikes.joined, kept, *placed, min(n_samples, TASKS), out_0, out_1)
 

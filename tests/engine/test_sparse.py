@@ -110,6 +110,7 @@ def test_groups_of_any_width_give_the_same(monkeypatch):
     monkeypatch.setattr(lists, "GROUP_BYTES", 384 * 1024)
     assert widths == [8] and lists.group_width(21, N_STEPS, 8) == 24
     assert lists.group_width(256, 250, 4) == 128 * 2 and lists.group_width(256, 2000, 4) == 48
+    assert lists.group_width(256, 250, 4, 16) == 16 and lists.group_width(21, N_STEPS, 8, 16) == 8
 
 
 def test_the_number_of_threads_changes_no_bit():
