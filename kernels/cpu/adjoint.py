@@ -109,7 +109,7 @@ def _sample_adjoint(
     lv, li = padded[0, :n], padded[1, :n]
     la, psi, gz = scratch[0], scratch[1], scratch[2]
     released, was_held = np.zeros((2, n), potential.dtype), np.zeros(n, np.bool_)
-    found = np.empty(n + 1, np.int64)
+    found = np.empty(n, np.int64)
     # What a recurrent arrival is worth for a unit weight: dL/dI, or with ``by_time`` its derivative to the delay; with
     # exact delays dL/dI and dL/dV apart.
     mix_0, mix_1 = potential.dtype.type(loop.mix_0), potential.dtype.type(loop.mix_1)

@@ -36,8 +36,8 @@ class Kept(NamedTuple):
 
 
 def group_width(n_post, n_steps, itemsize, least=1):
-    """Postsynaptic neurons per group, whole tiles, so that their rows take `GROUP_BYTES` at most; groups are of like
-    size, and ``least`` or more where there are enough tiles."""
+    """Postsynaptic neurons per group, whole tiles: as many as have rows over the window of `GROUP_BYTES`, one tile at
+    least; groups are of like size, and ``least`` or more where there are enough tiles."""
     n_tiles = -(-n_post // LANES)
     most = max(1, GROUP_BYTES // max(n_steps * LANES * itemsize, 1))
     n_groups = max(-(-n_tiles // most), min(least, n_tiles))

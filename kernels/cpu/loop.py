@@ -86,7 +86,7 @@ def loop_of(mask, weight, delays, arrival, by_time):
 
 @njit(cache=True)
 def list_marked(z, found):
-    """Write the neurons where ``z`` is not zero to ``found``, one longer than ``z``; returns their number."""
+    """Write the neurons where ``z`` is not zero to ``found``, as long as ``z``; returns their number."""
     count = 0
     for j in range(len(z)):
         found[count] = j

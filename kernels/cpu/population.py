@@ -103,7 +103,7 @@ def _run_sample(
     wrap = np.uint32(loop.slots * loop.width - 1)
     state = np.zeros((4, len(x_0) * LANES), x_0.dtype)
     v, i, a, u = state[0], state[1], state[2], state[3]
-    held, fired = np.zeros(n, np.int32), np.empty(n + 1, np.int64)
+    held, fired = np.zeros(n, np.int32), np.empty(n, np.int64)
     ring_0 = np.zeros(loop.slots * loop.width if recurrent else 0, x_0.dtype)
     ring_1 = np.zeros(loop.slots * loop.width if exact else 0, x_0.dtype)
     for t in range(n_steps):

@@ -66,7 +66,6 @@ def _recurrent(grid, n_steps, delay, weight, rest):
 
 def run_custom(neuron, inputs, grid, recurrent, keep_potential, masks):
     """`run_population` for a `CustomNeuron`, whose inputs were checked there; the potential is ``u``.
-    ``masks`` is read for ``inputs`` alone.
 
     Gradients of delays are those of `delayed_current`.
 
@@ -76,6 +75,8 @@ def run_custom(neuron, inputs, grid, recurrent, keep_potential, masks):
     neuron.check_grid(grid)
     x = sum(delayed_current(*synapses, grid.dt, mask) for synapses, mask in zip(inputs, masks, strict=False))
     weight, delay = recurrent or (None, None)
+    if weight is not None and masks[-1] is not None:
+        weight = weight * masks[-1]
     z, u = _Neurons.apply(neuron, grid, x, delay, weight, *delay_tensors(delay))
     raw = z.detach().numpy()
     active = group_marked(active_positions(raw, u.detach().numpy(), grid)) if z.requires_grad else (None, None)

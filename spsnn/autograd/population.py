@@ -280,6 +280,6 @@ def run_population(neuron, inputs, grid, recurrent=None, keep_potential=False, p
     _, raw, potential, _, _ = call.tape
     marked, active = group_marked(raw), (None, None)
     if z.requires_grad:
-        by_time = grid.estimator == "eventprop"  # the same arrays then, which the backward pass reads once
+        by_time = grid.estimator == "eventprop"
         active = marked if by_time else group_marked(active_positions(raw, potential - neuron.threshold, grid))
     return Spikes(*marked, raw.shape, z, *active), v

@@ -73,10 +73,10 @@ def test_lists_of_the_kept_agree_with_weights_of_zero(mode, neuron, dtype):
 def test_against_the_unrolled_network(mode, masked):
     """An oracle that knows no kernel: torch autograd through all steps, absent synapses as zeros."""
     rng = np.random.default_rng(5)
-    z = dense_spikes(rng, (2, 30, 9), 0.2)
+    z = dense_spikes(rng, (16, 30, 9), 0.2)  # so many samples that a group has two tiles
     masks = [torch.tensor(rng.random(s) < 0.3) for s in ((9, 10), (10, 10))]
     start = [rng.normal(0.9, 0.8, m.shape) for m in masks] + [rng.uniform(0, 8, m.shape) for m in masks]
-    grid, c = Grid(delays=mode, surrogate="superspike", slope=0.8), torch.tensor(rng.normal(size=(2, 30, 10)))
+    grid, c = Grid(delays=mode, surrogate="superspike", slope=0.8), torch.tensor(rng.normal(size=(16, 30, 10)))
     found = []
     for unrolled in (False, True):
         leaves = [torch.tensor(x, requires_grad=True) for x in start]
@@ -102,7 +102,7 @@ def test_groups_of_any_width_give_the_same(monkeypatch):
     grid, runs = Grid(delays="exact", slope=0.6), []
     for size in (lists.GROUP_BYTES, N_STEPS * 16 * 8, 1):  # all in one group, two tiles each, one tile each
         monkeypatch.setattr(lists, "GROUP_BYTES", size)
-        runs.append(network(NEURONS["lif"], grid, torch.float64, "computed"))
+        runs.append(network(NEURONS["lif"], grid, torch.float64, "computed", samples=20))  # 20: groups as wide as that
     for other in runs[1:]:
         assert torch.equal(runs[0][0], other[0]) and torch.equal(runs[0][1], other[1])
         assert all(relative(y, x) < 1e-13 for x, y in zip(runs[0][2], other[2], strict=True))
@@ -113,15 +113,18 @@ def test_groups_of_any_width_give_the_same(monkeypatch):
     assert lists.group_width(256, 250, 4, 16) == 16 and lists.group_width(21, N_STEPS, 8, 16) == 8
 
 
-def test_the_number_of_threads_changes_no_bit():
+@pytest.mark.parametrize(("mode", "samples"), [("round", 40), ("exact", 40), ("round", 3)])
+def test_the_number_of_threads_changes_no_bit(mode, samples):
     before = get_num_threads()
     if before < 2:
         pytest.skip("one thread only")
-    grid, runs = Grid(slope=0.6), []
-    for n in (1, before):
-        set_num_threads(n)
-        runs.append(network(NEURONS["lif"], grid, torch.float32, "computed", samples=40))
-    set_num_threads(before)
+    grid, runs = Grid(slope=0.6, delays=mode), []
+    try:
+        for n in (1, before):
+            set_num_threads(n)
+            runs.append(network(NEURONS["lif"], grid, torch.float32, "computed", samples=samples))
+    finally:
+        set_num_threads(before)
     assert all(torch.equal(x, y) for x, y in zip(runs[0][:2] + runs[0][2], runs[1][:2] + runs[1][2], strict=True))
 
 
@@ -140,6 +143,20 @@ def test_a_kept_weight_of_zero_has_a_gradient():
     _, v = run_population(LeakyIntegrator(), [(z, w * mask, torch.ones(2, 2), mask)], Grid())
     v.sum().backward()
     assert w.grad[0, 0] > 0 and (w.grad[~mask] == 0).all()
+
+
+@pytest.mark.parametrize("neuron", [LIF(10.0, 4.0), AdEx()])
+def test_an_absent_synapse_has_no_gradient_whatever_its_weight(neuron):
+    rng = np.random.default_rng(0)
+    z = fixed(dense_spikes(rng, (3, 40, 9), 0.3).astype(np.float32))
+    shapes = (9, 6), (6, 6)
+    masks = [torch.from_numpy(rng.random(shape) < 0.5) for shape in shapes]
+    w = [torch.from_numpy((30 * rng.random(m.shape) * m.numpy()).astype(np.float32)).requires_grad_() for m in masks]
+    d = [torch.full(shape, 2.0, requires_grad=True) for shape in shapes]
+    s, _ = run_population(neuron, [(z, w[0], d[0], masks[0])], Grid(slope=0.3), (w[1], d[1], masks[1]))
+    s.dense.sum().backward()
+    for leaf, mask in zip([*w, *d], masks * 2, strict=True):
+        assert leaf.grad[mask].any() and not leaf.grad[~mask].any()
 
 
 def test_a_mask_of_another_shape_or_type_is_refused():
