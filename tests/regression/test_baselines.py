@@ -1,8 +1,8 @@
 """Pinned figures of small fixed-seed runs: drift shows here first.
 
 Tolerances: parameters, synapses, cores and the layout must be equal; accuracy may differ by 2 points and loss and
-spikes by 10 % and 5 % (another processor rounds otherwise, which four epochs of training amplify: in single precision by
-so much that these train in double); energy, latency and hops by 2 %.
+spikes by 10 % and 5 % (another processor rounds otherwise, which four epochs of training amplify, in single precision
+by so much that these train in double); energy, latency and hops by 2 %.
 Accept intended changes with ``pytest -m regression --force-regen``.
 """
 
