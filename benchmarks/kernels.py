@@ -170,9 +170,9 @@ first-level cache. `exact` writes two numbers per event, so that half the floor 
 between the events: a source has 11 spikes a sample, and for every four synapses their places and weights are loaded
 anew. Rows of a projection take up to 384 KB, the second-level cache.
 
-The recurrent ring (64 slots of 256 or 1,024 neurons, 64 or 256 KB) does not fit the first-level cache; nor do 8 bytes a
-synapse, place and weight, which are made once a pass, in the time given. Backward, an event is a synapse of a position
-near the threshold, one read.
+The recurrent ring (64 slots of 256 or 1,024 neurons, 64 or 256 KB) does not fit the first-level cache, nor do the lists
+of places and weights, 8 bytes a synapse; the time it takes to make them, once a pass, is counted. Backward, an event is
+a synapse of a position near the threshold, one read.
 """
     common.write("kernels", "Rates of the projection kernels", text, {"Feed-forward": rows, "Recurrent": loops})
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from spsnn.kernels.cpu.delays import factors, fill_lags
+from spsnn.kernels.cpu.kept import find_kept, place_kept
 
 
 class Loop(NamedTuple):
@@ -53,35 +53,15 @@ def no_loop(dtype):
 def loop_of(mask, weight, delays, arrival, by_time):
     """`Loop` of ``weight [J, J]``, all of it or what the bool ``mask [J, J]`` keeps where that is not empty.
 
-    With ``by_time`` weights are those of an adjoint whose gradient of a spike is that of its time, ``w b``; in `round`
-    mode ``w``, and ``b`` is in ``mix``.
+    ``by_time`` as in `place_kept`; in `round` mode the factors ``b`` of the adjoint are in ``mix``.
     """
-    n, whole, exact = len(weight), mask.size == 0, arrival.exact
+    n = len(weight)
+    kept = find_kept((n, n), mask, n, delays, arrival)
+    _, longest, w_0, w_1 = place_kept(kept, weight, arrival, 0, by_time)
     width = power_of_two(n)
-    ptr = np.zeros(n + 1, np.int64)
-    for i in range(n):
-        ptr[i + 1] = ptr[i] + (n if whole else np.count_nonzero(mask[i]))
-    place, w_0 = np.empty(ptr[n], np.uint32), np.empty(ptr[n], weight.dtype)
-    w_1 = np.empty(ptr[n] if exact else 0, weight.dtype)
-    row, lags = np.empty(n, delays.pre.dtype), np.empty(n, np.uint32)
-    longest = np.uint32(0)
-    for i in range(n):
-        k = ptr[i]
-        if k == ptr[i + 1]:
-            continue
-        fill_lags(delays, arrival, i, 0, row, lags)
-        for j in range(n):
-            if whole or mask[i, j]:
-                place[k] = lags[j] * width + j
-                longest = max(longest, lags[j])
-                w_0[k] = weight[i, j]
-                if exact:
-                    c_0, c_1, b_0, b_1 = factors(row[j], lags[j], arrival)
-                    w_1[k] = w_0[k] * (b_1 if by_time else c_1)
-                    w_0[k] *= b_0 if by_time else c_0
-                k += 1
-    mix_0, mix_1 = (arrival.b_0, arrival.b_1) if by_time and not exact else (1.0, 0.0)
-    return Loop(ptr, place, w_0, w_1, power_of_two(int(longest) + 1), width, mix_0, mix_1)
+    place = (kept.lag * width + kept.post).astype(np.uint32)
+    mix_0, mix_1 = (arrival.b_0, arrival.b_1) if by_time and not arrival.exact else (1.0, 0.0)
+    return Loop(kept.ptr, place, w_0, w_1, power_of_two(longest + 1), width, mix_0, mix_1)
 
 
 @njit(cache=True)

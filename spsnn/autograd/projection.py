@@ -10,7 +10,8 @@ from spsnn.errors import ConfigError
 from spsnn.kernels.cpu.kept import find_kept, finish_gather, group_width, place_kept
 from spsnn.kernels.cpu.projection import gather, scatter, ungroup
 
-TASKS, MOST_CHUNKS, CHUNK = 16, 8, 16
+TASKS = 16  # at least, forward, for the threads
+MOST_CHUNKS, CHUNK = 8, 16
 EVERYWHERE = np.zeros((0, 0), bool)  # the mask of a projection with all its synapses
 
 
