@@ -38,6 +38,13 @@ def _is_whole(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def shift_channels(batch, shift):
+    """Move spikes by ``shift`` channels, one number for all samples or one for each; those that leave are dropped."""
+    shift = np.clip(np.broadcast_to(shift, len(batch)), -batch.n_units, batch.n_units).astype(np.int32)
+    units = batch.units + np.repeat(shift, np.diff(batch.offsets))
+    return _keep(batch, (units >= 0) & (units < batch.n_units), units)
+
+
 class _Transform:
     """Base: refuses what holds no spikes before a child's ``change(batch, rng)``."""
 
@@ -154,9 +161,7 @@ class ChannelShift(_Transform):
 
     def change(self, batch, rng=None):
         shift = np.random.default_rng(rng).integers(-self.max_shift, self.max_shift + 1, len(batch))
-        shift = np.clip(shift, -batch.n_units, batch.n_units).astype(np.int32)
-        units = batch.units + np.repeat(shift, np.diff(batch.offsets))
-        return _keep(batch, (units >= 0) & (units < batch.n_units), units)
+        return shift_channels(batch, shift)
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,30 @@ def train(
 
 @app.command(epilog="Example:  spsnn evaluate runs/digits/model.h5 --split test")
 def evaluate(
-    model: ModelPath, split: Split = "test", data_dir: DataDir = None, device: Device = "cpu", json: Json = False
+    model: ModelPath,
+    split: Split = "test",
+    channel_shifts: Annotated[
+        str,
+        typer.Option(
+            help="Present every sample once moved by each of these numbers of input channels, e.g. "
+            "--channel-shifts=-3,0,3, and take the mean of the logits."
+        ),
+    ] = "0",
+    data_dir: DataDir = None,
+    device: Device = "cpu",
+    json: Json = False,
 ):
     """Accuracy, loss and spikes of a trained network on a split of its data set."""
     import spsnn
 
+    try:
+        shifts = [int(part) for part in channel_shifts.split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--channel-shifts takes whole numbers between commas, such as -3,0,3, got {channel_shifts!r}"
+        ) from None
     net, data = _open(model, split, data_dir, device)
-    score = spsnn.evaluate(net, data)
+    score = spsnn.evaluate(net, data, channel_shifts=shifts)
     score["confusion"] = score["confusion"].tolist()
     console.show(f"{data.name} {split}", {"parameters": net.n_parameters(), "samples": len(data), **score}, json)
 

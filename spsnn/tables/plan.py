@@ -64,6 +64,8 @@ class Table:
         chip: map every trained network, and show what it costs there: ``target``, and options of
             `spsnn.tables.chip`.
         joined: score the networks of a row side by side too, see `spsnn.tables.joined`.
+        channel_shifts: score the networks also with every sample presented once moved by each of these numbers of
+            channels, see `spsnn.evaluate` and `spsnn.tables.shifted`.
         similarity: say how alike the weights of two seeds are, see `spsnn.tables.similarity`.
         pictured: tables whose results a picture puts beside ``published`` ones, see `spsnn.tables.efficiency`.
     """
@@ -82,6 +84,7 @@ class Table:
     damage: dict[str, list[float]] = field(default_factory=dict)
     chip: dict = field(default_factory=dict)
     joined: bool = False
+    channel_shifts: list[int] = field(default_factory=list)
     similarity: bool = False
     pictured: list[str] = field(default_factory=list)
     published: list[dict] = field(default_factory=list)

@@ -18,6 +18,7 @@ from spsnn.tables.joined import check_joined
 from spsnn.tables.plan import read_table
 from spsnn.tables.record import Record, is_trained
 from spsnn.tables.robustness import check_damage
+from spsnn.tables.shifted import check_shifted
 from spsnn.tables.similarity import check_similarity
 from spsnn.tables.transfer import check_positions
 from spsnn.tables.write import tabulate, write_table
@@ -80,6 +81,8 @@ def reproduce(
         check_similarity(runs)
     if table.joined:
         check_joined(runs)
+    if table.channel_shifts:
+        check_shifted(table.channel_shifts, runs)
     record = Record(out, Path(results) / f"{file_name}.runs.jsonl", label)
     missing = [r for r in runs if record.result(r) is None]
     todo = [r for r in missing if r.row.name in chosen] if run else []

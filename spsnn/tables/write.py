@@ -10,6 +10,7 @@ from spsnn.cli.workflow import write_json, write_text
 from spsnn.tables.chip import FIGURES
 from spsnn.tables.joined import joined_accuracies
 from spsnn.tables.record import data_of
+from spsnn.tables.shifted import PREFIX, figure_name, shifted_accuracy
 from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
 
@@ -77,14 +78,28 @@ def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures
         for row in rows:
             mine = [r for r in runs if r.row.name == row["row"]]
             row["statistics"] = {**row["statistics"], **joined_accuracies(mine, record.out, data_dir)}
+    if table.channel_shifts and whole:
+        for row in rows:
+            mine = [r for r in runs if r.row.name == row["row"]]
+            value = shifted_accuracy(mine, record.out, data_dir, table.channel_shifts)
+            if value is not None:
+                row["statistics"] = {**row["statistics"], figure_name(table.channel_shifts): value}
     for row in rows:
         for figure, value in (figures or {}).get(row["row"], {}).items():
-            asked = table.joined if figure.endswith(" joined") else table.similarity if figure == "similarity" else True
-            if asked and figure not in FIGURES and value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
+            if _stays(figure, table) and value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
                 row["statistics"] = {**row["statistics"], figure: value}
     if table.smallest_above is not None:
         values["smallest_above"] = {"accuracy": table.smallest_above, "row": smallest_above(rows, table.smallest_above)}
     return values
+
+
+def _stays(figure, table):
+    """Whether a figure of the table as it was is still asked for, and not found in the record of a run."""
+    if figure.endswith(" joined"):
+        return table.joined
+    if figure.startswith(PREFIX):
+        return bool(table.channel_shifts) and figure == figure_name(table.channel_shifts)
+    return table.similarity if figure == "similarity" else figure not in FIGURES
 
 
 def protocol(table, folds):
@@ -97,6 +112,7 @@ def protocol(table, folds):
         )
     again = ", and once more under each damage" if table.damage else ""
     again += ", and once more for networks side by side, over whose choices there is mean ± deviation" * table.joined
+    again += ", and once more at several places of the channels" * bool(table.channel_shifts)
     if table.protocol == "retrain":
         return (
             "Trained on all training data; the number of epochs is fixed and the last one is taken; the test set is "
@@ -143,7 +159,7 @@ def markdown(values):
     if figures:
         held = values["protocol"].startswith("Validation")
         lines += [f"## Figures on the {'validation' if held else 'test'} set", ""]
-        cells = lambda r: [plain_figure(r["statistics"].get(name)) for name in figures]  # noqa: E731
+        cells = lambda r: [plain_figure(r["statistics"].get(name), r["accuracy"]["n"]) for name in figures]  # noqa: E731
         lines += grid(("row", *figures), [(r["row"], *cells(r)) for r in rows])
     if rows and rows[0]["damage"]:
         names = list(rows[0]["damage"])
@@ -190,13 +206,14 @@ def in_training(row):
     return "-" if row["train_accuracy"] is None else f"{100 * row['train_accuracy']:.1f}"
 
 
-def plain_figure(value):
-    """``0.444 ± 0.012``, or a dash where there is none."""
+def plain_figure(value, seeds):
+    """``0.444 ± 0.012``, with ``(2)`` behind it where that is of two runs and fewer than seeds; a dash where none."""
     if value is None:
         return "-"
     mean, spread = value["mean"], value["std"]
     noise = spread is not None and spread < 1e-9 * abs(mean)
-    return f"{mean:.4g}" + ("" if spread is None else f" ± {0 if noise else spread:.2g}")
+    fewer = f" ({value['n']})" * (value["n"] < seeds)
+    return f"{mean:.4g}" + ("" if spread is None else f" ± {0 if noise else spread:.2g}") + fewer
 
 
 def grid(header, rows):

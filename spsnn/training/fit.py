@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from spsnn.checks import whole_number
+from spsnn.datasets.transforms import shift_channels
 from spsnn.errors import ConfigError, DataError, TrainingError
+from spsnn.kernels.events import SpikeBatch
 from spsnn.memory import keep_freed_memory
 from spsnn.models.spiking.current import resting
 from spsnn.training.checkpoint import resume_checkpoint, save_checkpoint
@@ -222,24 +224,30 @@ def _train_epoch(model, train, run, augment, epoch, on_batch):
     }
 
 
-def evaluate(model, events, *, batch_size=256):
+def evaluate(model, events, *, batch_size=256, channel_shifts=(0,)):
     """Accuracy, mean cross-entropy, confusion matrix and spikes per neuron on ``events``.
 
     Args:
         model: `spsnn.SpSNN` or a rate-coded model.
         events: `SpikeBatch` with labels, a data set that has one as ``.events``, or `DenseSet`.
+        channel_shifts: every sample is presented once for each of them, moved by so many input channels, and the logits
+            are the mean over presentations; for data whose channels are a scale, such as the frequencies of a cochlea,
+            on which speakers lie apart.
 
     Returns:
-        ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``; for a model with
-        figures of its own also ``"statistics"``, their means over samples.
+        ``{"accuracy", "loss", "confusion" [C, C] (true, predicted), "spikes_per_neuron", "seconds"}``, spikes of all
+        presentations together; for a model with figures of its own also ``"statistics"``, their means over samples.
 
     Raises:
-        ConfigError: for a batch size below 1.
-        DataError: as `fit`.
+        ConfigError: for a batch size below 1, and for shifts that are no whole numbers or leave no channel.
+        DataError: as `fit`, and for shifts of what holds no spikes.
     """
     whole_number("batch_size", batch_size, 1)
     events = getattr(events, "events", events)
     _check_labels("evaluation", events, model)
+    check_shifts(channel_shifts, model.sizes[0])
+    if tuple(channel_shifts) != (0,) and not isinstance(events, SpikeBatch):
+        raise DataError(f"channel_shifts move spikes, got {type(events).__name__}; leave them out")
     keep_freed_memory()
     start = time.perf_counter()
     n_classes = model.sizes[-1]
@@ -247,14 +255,17 @@ def evaluate(model, events, *, batch_size=256):
     total, spikes, statistics = 0.0, 0.0, {}
     with resting(model), torch.no_grad(), flushing_denormals(model):
         for k in range(0, len(events), batch_size):
-            batch = events[k : k + batch_size]
+            batch, logits = events[k : k + batch_size], 0.0
             labels = torch.from_numpy(batch.labels).to(model.device)
-            output = model(batch)
-            total += float(torch.nn.functional.cross_entropy(output.logits, labels, reduction="sum"))
-            spikes += output.spikes_per_neuron() * len(batch)
-            for name, value in model.statistics().items():
-                statistics[name] = statistics.get(name, 0.0) + value * len(batch) / len(events)
-            np.add.at(confusion, (batch.labels, output.logits.argmax(1).cpu().numpy()), 1)
+            for shift in channel_shifts:
+                output = model(shift_channels(batch, shift) if shift else batch)
+                logits = logits + output.logits / len(channel_shifts)
+                spikes += output.spikes_per_neuron() * len(batch)
+                for name, value in model.statistics().items():
+                    share = value * len(batch) / (len(events) * len(channel_shifts))
+                    statistics[name] = statistics.get(name, 0.0) + share
+            total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            np.add.at(confusion, (batch.labels, logits.argmax(1).cpu().numpy()), 1)
     score = {
         "accuracy": float(np.trace(confusion) / len(events)),
         "loss": total / len(events),
@@ -263,6 +274,20 @@ def evaluate(model, events, *, batch_size=256):
         "seconds": time.perf_counter() - start,
     }
     return {**score, "statistics": statistics} if statistics else score
+
+
+def check_shifts(channel_shifts, n_channels=math.inf):
+    """Refuse shifts by which `evaluate` cannot move the channels of a sample.
+
+    Raises:
+        ConfigError: names them and the rule.
+    """
+    listed = isinstance(channel_shifts, (list, tuple)) and len(channel_shifts)
+    if not listed or not all(type(s) is int and abs(s) < n_channels for s in channel_shifts):
+        below = "" if n_channels == math.inf else f", each smaller than the {n_channels} channels"
+        raise ConfigError(
+            f"channel_shifts must be a list of whole numbers{below}, such as [-3, 0, 3], got {channel_shifts!r}"
+        )
 
 
 def _check_labels(name, events, model):

@@ -71,6 +71,10 @@ def test_evaluate_agrees_with_training(trained, capsys):
     assert json.loads(out)["accuracy"] == metrics["test_accuracy"]
     code, out, _ = run(capsys, "evaluate", trained / "checkpoint.h5", "--split", "validation", "--json")
     assert json.loads(out)["accuracy"] == metrics["validation_accuracy"]
+    code, out, _ = run(capsys, "evaluate", trained / "model.h5", "--channel-shifts=-1,0,1", "--json")
+    both = json.loads(out)
+    assert code == 0
+    assert both["spikes_per_neuron"] > 2 * metrics["spikes_per_neuron"]
 
 
 def test_map_writes_layout_and_pictures(trained, capsys, tmp_path):
@@ -188,6 +192,7 @@ def test_report_is_one_page(trained, capsys):
         (("train", "digits", "--set", "training.seed=-1"), "seed must be a whole number of at least 0, got -1"),
         (("train", "digits", "--device", "tpu"), "the device must be cpu or cuda, got 'tpu'"),
         (("evaluate", "absent.h5"), "no file absent.h5"),
+        (("evaluate", "absent.h5", "--channel-shifts", "1;2"), "takes whole numbers between commas, such as -3,0,3"),
         (("map", "absent.h5"), "no file absent.h5"),
     ],
 )

@@ -90,11 +90,11 @@ def test_the_smallest_row_above_a_share():
     ("value", "text"),
     [
         (None, "-"),
-        ({"mean": 0.44444, "std": None}, "0.4444"),
-        ({"mean": 0.44444, "std": 0.0123}, "0.4444 ± 0.012"),
-        ({"mean": 1.0, "std": 3.8e-16}, "1 ± 0"),  # the rounding of a mean
-        ({"mean": 0.0, "std": 0.0}, "0 ± 0"),
+        ({"mean": 0.44444, "std": None, "n": 1}, "0.4444 (1)"),  # of one run, where there are two
+        ({"mean": 0.44444, "std": 0.0123, "n": 2}, "0.4444 ± 0.012"),
+        ({"mean": 1.0, "std": 3.8e-16, "n": 3}, "1 ± 0"),  # the rounding of a mean
+        ({"mean": 0.0, "std": 0.0, "n": 2}, "0 ± 0"),
     ],
 )
 def test_figures_for_people(value, text):
-    assert plain_figure(value) == text
+    assert plain_figure(value, seeds=2) == text

@@ -23,10 +23,10 @@ def order_task(n, seed):
 TRAIN, VALID = order_task(200, 0), order_task(100, 1)
 
 
-def make(estimator="surrogate", **settings):
+def make(estimator="surrogate", sizes=(2, 12, 2), **settings):
     grid = spsnn.Grid(dt=1.0, delays="exact", estimator=estimator)
     given = {"weight_mean": 2.0, "weight_gain": 1.0, "readout_scale": 4.0, "position_scale": 5.0, "seed": 1}
-    return SpSNN([2, 12, 2], spsnn.Euclidean(2), spsnn.LIF(10, 4), grid=grid, **{**given, **settings})
+    return SpSNN(list(sizes), spsnn.Euclidean(2), spsnn.LIF(10, 4), grid=grid, **{**given, **settings})
 
 
 def settings(**changes):
@@ -338,3 +338,41 @@ def test_a_batch_size_below_one_is_refused(model):
     ):
         with pytest.raises(ConfigError, match="batch_size must be a whole number of at least 1"):
             call()
+
+
+def test_presentations_at_several_places_decide_by_their_mean():
+    model = make(sizes=[8, 12, 3], readout_scale=10.0)
+    rng = np.random.default_rng(3)
+    samples = [(np.sort(rng.uniform(0, 19, 12)), rng.integers(0, 8, 12)) for _ in range(30)]
+    labels = rng.integers(0, 3, 30)
+    events = SpikeBatch.from_samples(samples, 8, 20.0, labels=labels)
+    shifts = [-2, 0, 3]
+    moved = []
+    for shift in shifts:
+        places = [units + shift for _, units in samples]
+        inside = [(places >= 0) & (places < 8) for places in places]
+        kept = [(t[ok], p[ok]) for (t, _), p, ok in zip(samples, places, inside, strict=True)]
+        moved.append(SpikeBatch.from_samples(kept, 8, 20.0, labels=labels))
+    model.eval()
+    with torch.no_grad():
+        outputs = [model(batch) for batch in moved]
+    mean = sum(o.logits for o in outputs) / 3
+    score = spsnn.evaluate(model, events, batch_size=7, channel_shifts=shifts)
+    assert score["accuracy"] == float((mean.argmax(1).numpy() == labels).mean())
+    assert score["loss"] == pytest.approx(float(torch.nn.functional.cross_entropy(mean, torch.from_numpy(labels))))
+    assert score["spikes_per_neuron"] == pytest.approx(sum(float(o.spikes_per_neuron()) for o in outputs))
+    assert abs(score["loss"] - spsnn.evaluate(model, events)["loss"]) > 0.01
+
+
+@pytest.mark.parametrize("shifts", [[], [0.5], [True], 3, "3", [-5]])
+def test_shifts_that_are_no_places_are_refused(shifts):
+    events = spsnn.datasets.YinYang("test", n=6).events
+    with pytest.raises(ConfigError, match="must be a list of whole numbers, each smaller than the 5 channels"):
+        spsnn.evaluate(SpSNN([5, 4, 3], seed=0), events, channel_shifts=shifts)
+
+
+def test_what_has_no_spikes_has_no_channels_to_move():
+    data = spsnn.datasets.load("yinyang_dense", "test", n=6)
+    model = spsnn.SpatialPriorMLP([data.features.shape[1], 4, 3])
+    with pytest.raises(DataError, match="channel_shifts move spikes, got DenseSet; leave them out"):
+        spsnn.evaluate(model, data, channel_shifts=[0, 1])
