@@ -12,11 +12,11 @@ from spsnn.tables.summary import spread
 from spsnn.training import evaluate
 from spsnn.training.fit import check_shifts
 
-PREFIX = "accuracy over channels "
+PREFIX = "accuracy, channels moved by "
 
 
 def figure_name(channel_shifts):
-    """What the figure is called: ``accuracy over channels -3, 0, +3``."""
+    """What the figure is called: ``accuracy, channels moved by -3, 0, +3``."""
     return PREFIX + ", ".join(f"{shift:+d}" if shift else "0" for shift in channel_shifts)
 
 
@@ -35,18 +35,24 @@ def check_shifted(channel_shifts, runs):
             )
 
 
-def shifted_accuracy(runs, out, data_dir, channel_shifts):
-    """``{"mean", "std", "n"}`` of the accuracy of `spsnn.evaluate` with ``channel_shifts``, or None without models.
+def shifted_accuracies(runs, out, data_dir, channel_shifts):
+    """Accuracy of `spsnn.evaluate` with ``channel_shifts`` and, of the same networks, without.
 
     Args:
         runs: list of `Run` of one row; those whose models are in ``out`` count.
         out: folder of the table.
         data_dir: directory of the data files.
+
+    Returns:
+        ``{figure: {"mean", "std", "n"}}``, figures as `figure_name` calls them; nothing without models.
     """
-    found = []
+    found = {}
     for run in runs:
         path = Path(out) / run.folder / "model.h5"
         if path.is_file():
+            model = models.load(path)
             data = remembered_split(run.config.data, "test" if run.fold is None else "validation", data_dir)
-            found.append(evaluate(models.load(path), data, channel_shifts=channel_shifts)["accuracy"])
-    return spread(found) if found else None
+            for shifts in ([0], channel_shifts):
+                accuracy = evaluate(model, data, channel_shifts=shifts)["accuracy"]
+                found.setdefault(figure_name(shifts), []).append(accuracy)
+    return {name: spread(accuracies) for name, accuracies in found.items()}

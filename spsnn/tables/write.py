@@ -10,7 +10,7 @@ from spsnn.cli.workflow import write_json, write_text
 from spsnn.tables.chip import FIGURES
 from spsnn.tables.joined import joined_accuracies
 from spsnn.tables.record import data_of
-from spsnn.tables.shifted import PREFIX, figure_name, shifted_accuracy
+from spsnn.tables.shifted import PREFIX, figure_name, shifted_accuracies
 from spsnn.tables.similarity import row_similarity
 from spsnn.tables.summary import by_seed, compare, smallest_above, summarise_row
 
@@ -81,9 +81,8 @@ def tabulate(table, runs, record, *, name=None, folds=(), deviations=(), figures
     if table.channel_shifts and whole:
         for row in rows:
             mine = [r for r in runs if r.row.name == row["row"]]
-            value = shifted_accuracy(mine, record.out, data_dir, table.channel_shifts)
-            if value is not None:
-                row["statistics"] = {**row["statistics"], figure_name(table.channel_shifts): value}
+            more = shifted_accuracies(mine, record.out, data_dir, table.channel_shifts)
+            row["statistics"] = {**row["statistics"], **more}
     for row in rows:
         for figure, value in (figures or {}).get(row["row"], {}).items():
             if _stays(figure, table) and value["n"] > row["statistics"].get(figure, {"n": 0})["n"]:
@@ -98,7 +97,7 @@ def _stays(figure, table):
     if figure.endswith(" joined"):
         return table.joined
     if figure.startswith(PREFIX):
-        return bool(table.channel_shifts) and figure == figure_name(table.channel_shifts)
+        return bool(table.channel_shifts) and figure in map(figure_name, ([0], table.channel_shifts))
     return table.similarity if figure == "similarity" else figure not in FIGURES
 
 
@@ -112,7 +111,7 @@ def protocol(table, folds):
         )
     again = ", and once more under each damage" if table.damage else ""
     again += ", and once more for networks side by side, over whose choices there is mean ± deviation" * table.joined
-    again += ", and once more at several places of the channels" * bool(table.channel_shifts)
+    again += ", and again with its channels moved where the model is at hand" * bool(table.channel_shifts)
     if table.protocol == "retrain":
         return (
             "Trained on all training data; the number of epochs is fixed and the last one is taken; the test set is "
@@ -160,7 +159,7 @@ def markdown(values):
         held = values["protocol"].startswith("Validation")
         lines += [f"## Figures on the {'validation' if held else 'test'} set", ""]
         cells = lambda r: [plain_figure(r["statistics"].get(name), r["accuracy"]["n"]) for name in figures]  # noqa: E731
-        lines += grid(("row", *figures), [(r["row"], *cells(r)) for r in rows])
+        lines += grid(("row", *figures), [(r["row"], *cells(r)) for r in rows if r["statistics"]])
     if rows and rows[0]["damage"]:
         names = list(rows[0]["damage"])
         lines += ["## Accuracy under damage [%]", ""]
